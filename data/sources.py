@@ -1,0 +1,144 @@
+"""Where labelled pictures come from: TFDS sets by name, or a folder of class folders."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+import pathlib
+
+import tensorflow as tf
+
+FOLDER = "folder:"
+# Encoded pictures held for shuffling; ImageNet's weigh about 0.1 MB each.
+SHUFFLE_BUFFER = 10_000
+
+MISSING = """\
+The dataset {name} is not prepared in {data_dir}.
+Its licence lets nobody pass it on, so download it yourself from https://image-net.org (account needed): \
+ILSVRC2012_img_train.tar (138 GB) and ILSVRC2012_img_val.tar (6 GB), and lay both into {manual}; \
+the next run unpacks them once. To start at once with a smaller set: --dataset=imagenette/320px-v2 \
+(1.5 GB, downloaded for you), or --dataset=folder:PATH with PATH/train/CLASS/*.jpg and PATH/val/CLASS/*.jpg."""
+
+
+class MissingDataset(Exception):
+    """A dataset is not there; the message says how to get it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A split of a labelled set.
+
+    Attributes:
+      examples: yields {"image": encoded bytes, "label": int64} in a fixed order.
+      count: number of examples.
+      labels: class names in the order of their ids.
+    """
+
+    examples: tf.data.Dataset
+    count: int
+    labels: tuple[str, ...]
+
+    def epoch(self, seed: int, epoch: int | tf.Tensor) -> tf.data.Dataset:
+        """The examples in an order that depends on `seed` and `epoch` only."""
+        buffer = min(self.count, SHUFFLE_BUFFER)
+        return self.examples.shuffle(buffer, seed=seed * 1_000_003 + epoch)
+
+
+def open_source(dataset: str, split: str, data_dir: str | None = None) -> Source:
+    """Opens a labelled dataset without decoding its pictures.
+
+    Args:
+      dataset: a TFDS classification set, such as `imagenet2012`, or
+        `folder:PATH` where PATH/split/class/*.jpg are the pictures.
+      split: `train`, or `val` (also found as `validation` or `test`).
+      data_dir: of TFDS; its own default if None.
+
+    Raises:
+      MissingDataset: if it is not there, with what to do.
+    """
+    if dataset.startswith(FOLDER):
+        return _open_folder(dataset.removeprefix(FOLDER), split)
+    return _open_tfds(dataset, split, data_dir)
+
+
+def _open_folder(path: str, split: str) -> Source:
+    import tensorflow_datasets as tfds
+
+    root = pathlib.Path(path).expanduser()
+    if not root.is_dir():
+        raise MissingDataset(f"There is no folder {root}; --dataset=folder:PATH needs one.")
+    builder = tfds.folder_dataset.ImageFolder(str(root))
+    return _from_builder(builder, _find_split(builder, split, str(root)))
+
+
+def _open_tfds(name: str, split: str, data_dir: str | None) -> Source:
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        raise MissingDataset(
+            f"TFDS has no dataset called {name}; a folder is given as --dataset=folder:PATH."
+        ) from error
+    try:
+        builder.download_and_prepare()
+    except (AssertionError, OSError, tfds.download.DownloadError) as error:
+        raise MissingDataset(_missing_text(builder, name, error)) from error
+    return _from_builder(builder, _find_split(builder, split, name))
+
+
+def _missing_text(builder, name: str, error: Exception) -> str:
+    root = pathlib.Path(builder.data_dir).parents[1]
+    if builder.name == "imagenet2012":
+        return MISSING.format(
+            name=name, data_dir=root, manual=root / "downloads" / "manual"
+        )
+    reason = str(error).strip().splitlines()
+    return (
+        f"The dataset {name} is not prepared in {root} and could not be downloaded"
+        f" ({reason[0] if reason else type(error).__name__})."
+        " Check the network, or use --dataset=folder:PATH."
+    )
+
+
+def _find_split(builder, split: str, name: str) -> str:
+    for candidate in {"val": ("val", "validation", "test")}.get(split, (split,)):
+        if candidate in builder.info.splits:
+            return candidate
+    known = ", ".join(sorted(builder.info.splits)) or "none"
+    raise MissingDataset(f"{name} has no split {split}; it has: {known}.")
+
+
+def _from_builder(builder, split: str) -> Source:
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    if "image" not in features or "label" not in features:
+        raise MissingDataset(f"{builder.name} is no classification set: it needs image and label.")
+    options = tfds.ReadConfig(interleave_cycle_length=16, add_tfds_id=False)
+    examples = builder.as_dataset(
+        split=split,
+        decoders={"image": tfds.decode.SkipDecoding()},
+        read_config=options,
+        shuffle_files=False,
+    )
+    examples = examples.map(lambda e: {"image": e["image"], "label": e["label"]})
+    count = builder.info.splits[split].num_examples
+    return Source(examples, count, tuple(features["label"].names))
+
+
+def open_extra(pattern: str) -> Source:
+    """Unlabelled photographs: every file that matches a glob, `**` included.
+
+    Raises:
+      MissingDataset: if nothing matches.
+    """
+    paths = sorted(p for p in glob.glob(pattern, recursive=True) if os.path.isfile(p))
+    if not paths:
+        raise MissingDataset(f"No file matches --extra_images={pattern}")
+    files = tf.data.Dataset.from_tensor_slices(paths)
+    examples = files.map(
+        lambda p: {"image": tf.io.read_file(p), "label": tf.constant(-1, tf.int64)}
+    )
+    return Source(examples, len(paths), ())

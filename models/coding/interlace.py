@@ -1,0 +1,99 @@
+"""The order in which positions are coded: Adam7's, seven passes that fill in.
+
+    1 6 4 6 2 6 4 6      Each pass stands on a lattice of its own and knows all
+    7 7 7 7 7 7 7 7      symbols of the passes before it, so a whole pass is
+    5 6 5 6 5 6 5 6      classified in one batched call. A pass sees its known
+    7 7 7 7 7 7 7 7      neighbours within two lattice steps: `TAPS`.
+    3 6 4 6 3 6 4 6
+    7 7 7 7 7 7 7 7
+    5 6 5 6 5 6 5 6
+    7 7 7 7 7 7 7 7
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Pass(NamedTuple):
+    """One pass: rows y, y + dy, …, columns x, x + dx, …"""
+
+    y: int
+    x: int
+    dy: int
+    dx: int
+
+    def of(self, symbols: np.ndarray) -> np.ndarray:
+        """The positions of this pass, a view (…, rows, columns, channels)."""
+        return symbols[..., self.y :: self.dy, self.x :: self.dx, :]
+
+    def shape(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the pass in a map of that size."""
+        rows = max(0, -(-(height - self.y) // self.dy))
+        columns = max(0, -(-(width - self.x) // self.dx))
+        return rows, columns
+
+
+PASSES = (
+    Pass(0, 0, 8, 8),
+    Pass(0, 4, 8, 8),
+    Pass(4, 0, 8, 4),
+    Pass(0, 2, 4, 4),
+    Pass(2, 0, 4, 2),
+    Pass(0, 1, 2, 2),
+    Pass(1, 0, 2, 1),
+)
+
+# The widest reach of a tap: a map is padded by this much on every side.
+REACH = 8
+
+
+def _known_before(number: int) -> np.ndarray:
+    """Which positions of an endless map are coded before a pass: a 32×32 piece of it."""
+    known = np.zeros((32, 32), bool)
+    for p in PASSES[:number]:
+        known[p.y :: p.dy, p.x :: p.dx] = True
+    return known
+
+
+def _taps(number: int) -> tuple[tuple[int, int], ...]:
+    """Offsets (rows, columns) of the known neighbours of a pass, nearest first."""
+    p = PASSES[number]
+    known = _known_before(number)
+    # The lattice step: how far the nearest known neighbour is.
+    step = max(1, min(p.dy, p.dx) // 2) if p.dy == p.dx else p.dy // 2
+    around = [
+        (dy, dx)
+        for dy in range(-2 * step, 2 * step + 1)
+        for dx in range(-2 * step, 2 * step + 1)
+        if known[(p.y + dy) % 32, (p.x + dx) % 32]
+    ]
+    return tuple(sorted(around, key=lambda t: (t[0] ** 2 + t[1] ** 2, t)))
+
+
+TAPS = tuple(_taps(n) for n in range(len(PASSES)))
+
+
+def gather_taps(padded: np.ndarray, number: int, height: int, width: int) -> np.ndarray:
+    """The known neighbours of every position of a pass.
+
+    Args:
+      padded: (height + 2·REACH, width + 2·REACH, channels), a map padded with zeros.
+      number: of the pass, from 0.
+      height, width: of the map without its padding.
+
+    Returns:
+      (rows·columns, taps·channels), a copy.
+    """
+    p = PASSES[number]
+    rows, columns = p.shape(height, width)
+    parts = []
+    for dy, dx in TAPS[number]:
+        y, x = REACH + p.y + dy, REACH + p.x + dx
+        parts.append(
+            padded[y : y + (rows - 1) * p.dy + 1 : p.dy, x : x + (columns - 1) * p.dx + 1 : p.dx]
+        )
+    stacked = np.stack(parts, axis=2)
+    return stacked.reshape(rows * columns, -1)

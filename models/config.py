@@ -1,0 +1,96 @@
+"""What a model is made of: the frozen configuration stored beside its weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Literal
+
+Arch = Literal["pre", "post"]
+Normalisation = Literal["batch", "gdn"]
+
+STAGES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Hyper-parameters of a DeepSIC network (sections III and IV-B of the paper).
+
+    Attributes:
+      arch: `pre` puts the semantic head on the encoder's float features and its
+        answer into the file; `post` puts it on the decoder's dequantised ones.
+      filters: width of every stage.
+      latents: channels of f(x), the tensor that is coded. The paper has as many
+        as filters; exported models drop those that carry nothing.
+      kernels: side of the square kernels of the four stages.
+      strides: subsampling of the four stages; their product is the stride of
+        the features: (4, 2, 1, 1) gives 8, (4, 2, 2, 1) gives 16.
+      bits: B of eq. 1; a feature has 2**bits levels.
+      normalisation: `batch` is the paper's; `gdn` is Ballé's (2017).
+      skip_gain: initial gain of every path that jumps over a stage or
+        interpolates around it; the gains are learned.
+      classes: size of the softmax.
+      head_width: filters of the first convolution of the semantic head.
+    """
+
+    arch: Arch = "pre"
+    filters: int = 128
+    latents: int = 128
+    kernels: tuple[int, ...] = (7, 5, 3, 3)
+    strides: tuple[int, ...] = (4, 2, 1, 1)
+    bits: int = 6
+    normalisation: Normalisation = "batch"
+    skip_gain: float = 1.0
+    classes: int = 1000
+    head_width: int = 128
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kernels", tuple(self.kernels))
+        object.__setattr__(self, "strides", tuple(self.strides))
+        if self.arch not in ("pre", "post"):
+            raise ValueError(f"arch must be 'pre' or 'post', not {self.arch!r}.")
+        if self.normalisation not in ("batch", "gdn"):
+            raise ValueError(
+                f"normalisation must be 'batch' or 'gdn', not {self.normalisation!r}."
+            )
+        if len(self.kernels) != STAGES or len(self.strides) != STAGES:
+            raise ValueError(
+                f"kernels and strides take {STAGES} numbers each, "
+                f"not {self.kernels} and {self.strides}."
+            )
+        if any(s not in (1, 2, 4) for s in self.strides):
+            raise ValueError(f"each stride must be 1, 2 or 4, not {self.strides}.")
+        if any(k < s or k > 15 for k, s in zip(self.kernels, self.strides, strict=True)):
+            raise ValueError(
+                f"a kernel must cover its stride and be at most 15, not {self.kernels}."
+            )
+        if not 1 <= self.bits <= 8:
+            raise ValueError(f"bits must lie in 1..8, not {self.bits}.")
+        for name in ("filters", "latents", "head_width", "classes"):
+            if not 1 <= getattr(self, name) <= 65536:
+                raise ValueError(f"{name} must lie in 1..65536, not {getattr(self, name)}.")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture per feature, along one side."""
+        total = 1
+        for s in self.strides:
+            total *= s
+        return total
+
+    def to_json(self) -> str:
+        """The configuration as indented JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Builds a configuration from parsed JSON.
+
+        Raises:
+          ValueError: on unknown names, or values out of range.
+        """
+        names = {f.name for f in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - names)
+        if unknown:
+            raise ValueError(f"unknown model settings: {', '.join(unknown)}.")
+        return cls(**values)

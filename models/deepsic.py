@@ -1,0 +1,100 @@
+"""DeepSIC in its two forms (section III, figure 2).
+
+    pre:   x ─► features ─f─► quantise ─q─► bits ═► bits ─► Q⁻¹(q) ─► reconstruction ─► x_hat
+                   └─f─► semantics ─► class ═════► class
+
+    post:  x ─► features ─f─► quantise ─q─► bits ═► bits ─► Q⁻¹(q) ─► reconstruction ─► x_hat
+                                                              └─► semantics ─► class
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from models import quantiser
+from models.config import ModelConfig
+from models.features import FeatureExtractor
+from models.rate import FactorisedPrior
+from models.reconstruction import Reconstruction
+from models.semantics import SemanticHead
+
+
+class Outputs(NamedTuple):
+    """One pass through the model.
+
+    Attributes:
+      x_hat: float32 (N, H, W, 3), nominally 0–255.
+      bits: float32 (N,), rate of the features under the factorised prior.
+      logits: float32 (N, classes).
+    """
+
+    x_hat: tf.Tensor
+    bits: tf.Tensor
+    logits: tf.Tensor
+
+
+class DeepSIC(tf.keras.Model):
+    """The networks of one model; `config.arch` says where the head stands.
+
+    Attributes:
+      features, reconstruction, semantics, prior: the four parts.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(name="deepsic")
+        self.config = config
+        self.features = FeatureExtractor(config)
+        self.prior = FactorisedPrior(config.latents)
+        self.reconstruction = Reconstruction(config)
+        self.semantics = SemanticHead(config)
+
+    def create_variables(self) -> None:
+        """Makes every variable, by one pass over a small picture."""
+        side = 4 * self.config.stride
+        self(tf.zeros((1, side, side, 3)))
+
+    def symbols(self, f: tf.Tensor) -> tf.Tensor:
+        """q of eq. 1, int32, from f; both (N, h, w, latents)."""
+        return quantiser.quantise(quantiser.to_steps(f, self.config.bits), self.config.bits)
+
+    def restore(self, q: tf.Tensor) -> tf.Tensor:
+        """Q⁻¹: symbols, int32, to dequantised features in (-1, 1)."""
+        return quantiser.dequantise(q) / quantiser.half_levels(self.config.bits)
+
+    def call(
+        self,
+        x: tf.Tensor,
+        training: bool = False,
+        seed: tf.Tensor | None = None,
+        surrogate: str = "noise",
+        classify: bool = True,
+    ) -> Outputs:
+        """Compresses without coding: the rate is estimated by the prior.
+
+        Args:
+          x: float32 (N, H, W, 3) in 0–255, sides multiples of the stride.
+          training: quantise with a surrogate that has a gradient.
+          seed: int (2,), of the noise; needed in training.
+          surrogate: what the decoder sees in training: `noise`, the noisy
+            features that the rate is measured on, or `mixed`, the quantised
+            ones with a straight-through gradient.
+          classify: run the head; without it the logits are zeros.
+        """
+        f = self.features(x, training=training)
+        bits = self.config.bits
+        y = quantiser.to_steps(f, bits)
+        if training:
+            y_rate = quantiser.add_noise(y, seed)
+            y_ste = quantiser.straight_through(y, bits)
+            y_hat = y_ste if surrogate == "mixed" else y_rate
+        else:
+            y_ste = y_rate = y_hat = quantiser.dequantise(quantiser.quantise(y, bits))
+        scale = float(quantiser.half_levels(bits))
+        x_hat = self.reconstruction(y_hat / scale, training=training)
+        if classify:
+            logits = self.semantics(f if self.config.arch == "pre" else y_ste / scale, training)
+        else:
+            logits = tf.zeros((tf.shape(x)[0], self.config.classes))
+        return Outputs(x_hat, self.prior(y_rate), logits)

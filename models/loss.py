@@ -1,0 +1,77 @@
+"""The joint loss (section III-E, eq. 3, 4 and 7): L = R + λ1·D + λ2·L_sem."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+UNLABELLED = -1
+
+
+class Losses(NamedTuple):
+    """Scalars of one batch.
+
+    Attributes:
+      total: eq. 4.
+      rate: R, bits per pixel (eq. 6).
+      distortion: D, mean squared error on the 0–255 scale (eq. 7).
+      semantic: L_sem, cross entropy in nats over the labelled pictures (eq. 3).
+      accuracy: share of the labelled pictures whose top class is right.
+    """
+
+    total: tf.Tensor
+    rate: tf.Tensor
+    distortion: tf.Tensor
+    semantic: tf.Tensor
+    accuracy: tf.Tensor
+
+
+def semantic_loss(
+    logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cross entropy (what eq. 3 means) and accuracy, over labelled pictures only.
+
+    Args:
+      logits: float32 (N, classes).
+      labels: int (N,), UNLABELLED where nothing is known.
+      smoothing: share of each label that is spread evenly over all classes.
+
+    Returns:
+      Mean cross entropy in nats and mean accuracy; both 0 if nothing is labelled.
+    """
+    known = tf.cast(labels != UNLABELLED, tf.float32)
+    safe = tf.maximum(tf.cast(labels, tf.int32), 0)
+    log_p = tf.nn.log_softmax(logits)
+    entropy = -tf.gather(log_p, safe, axis=1, batch_dims=1) * (1.0 - smoothing)
+    entropy -= tf.reduce_mean(log_p, axis=1) * smoothing
+    right = tf.cast(tf.argmax(logits, -1, output_type=tf.int32) == safe, tf.float32)
+    count = tf.maximum(tf.reduce_sum(known), 1.0)
+    return tf.reduce_sum(entropy * known) / count, tf.reduce_sum(right * known) / count
+
+
+def joint_loss(
+    x: tf.Tensor,
+    x_hat: tf.Tensor,
+    bits: tf.Tensor,
+    logits: tf.Tensor,
+    labels: tf.Tensor,
+    lambda1: float | tf.Tensor,
+    lambda2: float | tf.Tensor,
+    smoothing: float = 0.0,
+) -> Losses:
+    """Eq. 4 on one batch.
+
+    Args:
+      x, x_hat: float32 (N, H, W, 3) in 0–255.
+      bits: float32 (N,), of each picture's features.
+      logits, labels, smoothing: see `semantic_loss`.
+      lambda1: weight of D, bits per pixel for one squared grey level.
+      lambda2: weight of L_sem, bits per pixel for one nat.
+    """
+    pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
+    rate = tf.reduce_mean(bits) / pixels
+    distortion = tf.reduce_mean(tf.math.squared_difference(x, x_hat))
+    semantic, accuracy = semantic_loss(logits, labels, smoothing)
+    total = rate + lambda1 * distortion + lambda2 * semantic
+    return Losses(total, rate, distortion, semantic, accuracy)

@@ -1,0 +1,83 @@
+"""The reconstruction g (section III-C, eq. 2), which mirrors the feature extractor.
+
+      Q⁻¹(q) ─┬─ deconv 3×3 ──┬─norm─┬─ deconv 3×3 ──┬─norm─ · · · ─┬─ deconv 7×7 ↑4 ──┬─► x_hat
+              └─ interpolate ─┘      └─ interpolate ─┘              └─ 1×1, interpol. ─┘
+
+Each stage passes its input on by two paths, a deconvolution and a plain
+interpolation with a learned gain, and adds them.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from models.config import STAGES, ModelConfig
+from models.features import PIXEL_SCALE, Gain
+from models.normalisation import make_normalisation
+
+
+class UpStage(tf.keras.layers.Layer):
+    """One stage of the decoder: deconvolution plus interpolation, both `stride` times larger."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, gain: float, name: str
+    ) -> None:
+        super().__init__(name=name)
+        self.stride = stride
+        self.deconv = tf.keras.layers.Conv2DTranspose(
+            outputs, kernel, strides=stride, padding="same", name="deconv"
+        )
+        self.gain = Gain(gain, name="gain")
+        # The interpolated path needs the stage's number of channels.
+        self.project = (
+            tf.keras.layers.Conv2D(outputs, 1, use_bias=False, name="project")
+            if inputs != outputs
+            else None
+        )
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        # Projection and interpolation commute; this order is the cheaper one.
+        plain = self.gain(x if self.project is None else self.project(x))
+        if self.stride > 1:
+            size = tf.shape(x)[1:3] * self.stride
+            plain = tf.image.resize(plain, size, method="bilinear")
+        return self.deconv(x) + plain
+
+
+class Reconstruction(tf.keras.layers.Layer):
+    """Dequantised features to the picture.
+
+    Call with f_hat, float32 (N, h, w, latents) in (-1, 1).
+    Returns x_hat, float32 (N, h·stride, w·stride, 3), nominally 0–255, not clipped.
+    """
+
+    def __init__(self, config: ModelConfig, name: str = "reconstruction") -> None:
+        super().__init__(name=name)
+        self.stages = []
+        self.norms = []
+        inputs = config.latents
+        for i in reversed(range(STAGES)):
+            outputs = config.filters if i else 3
+            self.stages.append(
+                UpStage(
+                    inputs,
+                    outputs,
+                    config.kernels[i],
+                    config.strides[i],
+                    config.skip_gain,
+                    name=f"up{i + 1}",
+                )
+            )
+            if i:
+                self.norms.append(
+                    make_normalisation(config.normalisation, inverse=True, name=f"norm{i + 1}")
+                )
+            inputs = outputs
+
+    def call(self, f_hat: tf.Tensor, training: bool = False) -> tf.Tensor:
+        y = f_hat
+        for i, stage in enumerate(self.stages):
+            y = stage(y)
+            if i < len(self.norms):
+                y = self.norms[i](y, training=training)
+        return (y + 0.5) * PIXEL_SCALE

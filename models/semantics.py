@@ -1,0 +1,61 @@
+"""The semantic analysis h (section III-D, figure 4): what the picture shows.
+
+      f ─► normalise ─► conv ─► conv ↓2 ─► conv ↓2 ─► conv ─► mean ─► fc1 ─► fc2 ─► logits
+
+The mean over positions before the first fully connected layer lets it take
+pictures of any size.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from models.config import ModelConfig
+
+
+class SemanticHead(tf.keras.layers.Layer):
+    """Features to class logits: convolutions, two fully connected layers (eq. 3).
+
+    Call with f, float32 (N, h, w, latents) in (-1, 1): the float features in
+    `pre`, the dequantised ones in `post`. Returns logits, float32 (N, classes);
+    their softmax is the belief.
+    """
+
+    DROPOUT = 0.3
+
+    def __init__(self, config: ModelConfig, name: str = "semantics") -> None:
+        super().__init__(name=name)
+        width = config.head_width
+        # Features keep most of their range for a few channels; the head wants them even.
+        self.even = tf.keras.layers.BatchNormalization(name="even")
+        # The head works at 1/32 of the picture's side in the end, whatever the stride.
+        first = 2 if config.stride < 16 else 1
+        plan = [(width, 1), (3 * width // 2, first), (2 * width, 2), (2 * width, 1)]
+        self.blocks = [
+            tf.keras.Sequential(
+                [
+                    tf.keras.layers.Conv2D(
+                        filters, 3, strides=stride, padding="same", use_bias=False, name="conv"
+                    ),
+                    tf.keras.layers.BatchNormalization(name="batch"),
+                    tf.keras.layers.ReLU(name="relu"),
+                ],
+                name=f"block{i + 1}",
+            )
+            for i, (filters, stride) in enumerate(plan)
+        ]
+        self.dropout = tf.keras.layers.Dropout(self.DROPOUT)
+        self.fc1 = tf.keras.layers.Dense(2 * width, activation="relu", name="fc1")
+        self.fc2 = tf.keras.layers.Dense(config.classes, name="fc2")
+
+    @property
+    def fully_connected(self) -> list[tf.Variable]:
+        """Variables of the two fully connected layers, which have a learning rate of their own."""
+        return self.fc1.trainable_variables + self.fc2.trainable_variables
+
+    def call(self, f: tf.Tensor, training: bool = False) -> tf.Tensor:
+        y = self.even(f, training=training)
+        for block in self.blocks:
+            y = block(y, training=training)
+        y = self.dropout(tf.reduce_mean(y, axis=(1, 2)), training=training)
+        return self.fc2(self.fc1(y))

@@ -1,0 +1,91 @@
+"""Trains a DeepSIC model, fits its context classifier and exports it.
+
+    python train.py --arch=pre --lambda1=0.01 --lambda2=0.1 --out=runs/pre
+
+The same command resumes an interrupted run. Defaults are the paper's; --help
+names the units of every flag.
+"""
+
+import dataclasses
+import os
+import pathlib
+import sys
+
+from absl import flags
+
+import cli
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from models.config import ModelConfig  # noqa: E402
+from training.settings import PARTS, TrainSettings  # noqa: E402
+
+_M, _S = ModelConfig(), TrainSettings()
+F = flags.FLAGS
+
+flags.DEFINE_enum("arch", _M.arch, ["pre", "post"], "Where the semantic head stands.")
+flags.DEFINE_integer("filters", _M.filters, "Width of every stage.")
+flags.DEFINE_integer("latents", _M.latents, "Channels that are coded.")
+flags.DEFINE_list("strides", list(_M.strides), "Subsampling of the four stages.")
+flags.DEFINE_list("kernels", list(_M.kernels), "Kernel side of the four stages.")
+flags.DEFINE_integer("bits", _M.bits, "B of eq. 1.")
+flags.DEFINE_enum("normalisation", _M.normalisation, ["batch", "gdn"], "Of every stage.")
+flags.DEFINE_float("skip_gain", _M.skip_gain, "Initial gain of the skip paths.")
+flags.DEFINE_integer("head_width", _M.head_width, "Filters of the head's first convolution.")
+
+flags.DEFINE_float("lambda1", _S.lambda1, "Weight of D (MSE, 0-255 scale); R is in bpp.")
+flags.DEFINE_float("lambda2", _S.lambda2, "Weight of L_sem (nats); R is in bpp.")
+flags.DEFINE_integer("steps", _S.steps, "Iterations.")
+flags.DEFINE_integer("batch", _S.batch, "Patches an iteration, over all devices.")
+flags.DEFINE_integer("patch", _S.patch, "Side of a patch, pixels.")
+flags.DEFINE_float("least_area", _S.least_area, "Smallest share of a picture in a patch.")
+flags.DEFINE_integer("seed", _S.seed, "Of initialisation, order, crops and noise.")
+flags.DEFINE_float("lr", _S.lr, "Initial learning rate of the networks.")
+flags.DEFINE_float("prior_lr", _S.prior_lr, "Initial learning rate of the prior.")
+flags.DEFINE_float("fc_lr_factor", _S.fc_lr_factor, "Fully connected layers' rate over --lr.")
+flags.DEFINE_enum("schedule", _S.schedule, ["steps", "cosine"], "How the rate falls.")
+flags.DEFINE_float("decay", _S.decay, "Factor of each decay of --schedule=steps.")
+flags.DEFINE_list("decay_at", list(_S.decay_at), "When, as fractions of --steps.")
+flags.DEFINE_integer("warmup", _S.warmup, "Steps over which the rate rises.")
+flags.DEFINE_float("clip", _S.clip, "Largest gradient norm; 0 for none.")
+flags.DEFINE_float("ema", _S.ema, "Momentum of the weights' moving average; 0 for none.")
+flags.DEFINE_enum("surrogate", _S.surrogate, ["noise", "mixed"], "What the decoder is trained on.")
+flags.DEFINE_enum("start", _S.start, ["random", "linear"], "Initial kernels.")
+flags.DEFINE_list("parts", list(PARTS), "Parts of the model that learn.")
+flags.DEFINE_float("label_smoothing", _S.label_smoothing, "Of the class labels.")
+
+flags.DEFINE_string("dataset", "imagenet2012", "A TFDS set, or folder:PATH with PATH/train/CLASS.")
+flags.DEFINE_string("data_dir", None, "Of TFDS.")
+flags.DEFINE_string("extra_images", None, "Glob of unlabelled photographs to mix in.")
+flags.DEFINE_float("extra_share", _S.extra_share, "Their share of a batch.")
+flags.DEFINE_enum(
+    "strategy", "auto", ["auto", "cpu", "gpu", "mirrored", "multi_worker"], "Devices."
+)
+flags.DEFINE_string("init_from", None, "A model to start from: its name or folder.")
+flags.DEFINE_string("out", "runs/deepsic", "Folder of checkpoints, logs and the exported model.")
+flags.DEFINE_float("checkpoint_minutes", 5.0, "Between two checkpoints.")
+
+
+def _collect(cls, **more):
+    values = {f.name: getattr(F, f.name) for f in dataclasses.fields(cls) if hasattr(F, f.name)}
+    for name in ("strides", "kernels"):
+        if name in values:
+            values[name] = tuple(int(v) for v in values[name])
+    if "decay_at" in values:
+        values["decay_at"] = tuple(float(v) for v in values["decay_at"])
+    if "parts" in values:
+        values["parts"] = tuple(values["parts"])
+    return cls(**values | more)
+
+
+def main(rest):
+    if rest:
+        raise cli.UserError(f"train.py takes flags only, not {rest[0]!r}.")
+    from training.run import train
+
+    return train(F, _collect(TrainSettings), _collect)
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

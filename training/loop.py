@@ -1,0 +1,174 @@
+"""The training run: batches in, checkpoints and logs out, any number of interruptions."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from data.pipeline import training_batches
+from data.sources import Source
+from models.deepsic import DeepSIC
+from models.loss import Losses
+from training.optimisers import Optimisers
+from training.settings import TrainSettings
+from training.step import TrainStep
+
+REPORT_EVERY = 50
+PICTURES_EVERY = 2000
+BAD_STEPS = 25
+
+
+class TrainingDiverged(Exception):
+    """The loss stays non-finite; the message says what to change."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, and has saved its state."""
+
+
+class Run:
+    """A resumable training run in a folder.
+
+    Args:
+      folder: receives `train/` checkpoints and `logs/` for TensorBoard.
+      model: with its variables made, under `strategy`.
+      settings: of the run.
+      strategy: see `training.strategies`.
+      checkpoint_minutes: between two saves.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        model: DeepSIC,
+        settings: TrainSettings,
+        strategy: tf.distribute.Strategy,
+        checkpoint_minutes: float = 5.0,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.strategy = strategy
+        with strategy.scope():
+            self.optimisers = Optimisers(model, settings)
+            self.step = TrainStep(model, self.optimisers, settings, strategy)
+        self.checkpoint = tf.train.Checkpoint(
+            model=model,
+            adams=self.optimisers.adams,
+            step=self.step.step,
+            skipped=self.step.skipped,
+            in_a_row=self.step.in_a_row,
+        )
+        self.manager = tf.train.CheckpointManager(
+            self.checkpoint, str(folder / "train"), max_to_keep=2
+        )
+        self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+        self.checkpoint_seconds = checkpoint_minutes * 60
+        self._stop = False
+
+    def resume(self) -> int:
+        """Restores the newest checkpoint, if there is one; returns the step reached."""
+        if self.manager.latest_checkpoint:
+            self.checkpoint.restore(self.manager.latest_checkpoint).assert_existing_objects_matched()
+        return int(self.step.step)
+
+    def train(self, source: Source, extra: Source | None) -> None:
+        """Runs to `settings.steps`.
+
+        Raises:
+          TrainingDiverged: after many steps in a row without a finite gradient.
+          Interrupted: on SIGTERM or SIGINT, after saving.
+        """
+        first = int(self.step.step)
+        old = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            with tqdm(
+                total=self.settings.steps,
+                initial=first,
+                unit="step",
+                disable=not sys.stderr.isatty(),
+            ) as bar:
+                self._loop(self._batches(source, extra, first), bar)
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+            self.writer.flush()
+
+    def _ask_to_stop(self, *_) -> None:
+        self._stop = True
+
+    def _batches(self, source: Source, extra: Source | None, first: int) -> Iterator:
+        s = self.settings
+        for data in training_batches(
+            source,
+            extra,
+            extra_share=s.extra_share,
+            batch=s.batch,
+            side=s.patch,
+            least_area=s.least_area,
+            seed=s.seed,
+            first_step=first,
+        ):
+            yield from self.strategy.experimental_distribute_dataset(data)
+
+    def _loop(self, batches: Iterator, bar: tqdm) -> None:
+        sums, count, since = [0.0] * len(Losses._fields), 0, time.monotonic()
+        saved = time.monotonic()
+        while (step := int(self.step.step)) < self.settings.steps:
+            batch = next(batches)
+            losses = self.step(batch)
+            sums = [a + float(b) for a, b in zip(sums, losses, strict=True)]
+            count += 1
+            bar.update()
+            if (step + 1) % REPORT_EVERY == 0:
+                rate = count * self.settings.batch / (time.monotonic() - since)
+                self._report(Losses(*(v / count for v in sums)), rate, bar)
+                sums, count, since = [0.0] * len(sums), 0, time.monotonic()
+            if (step + 1) % PICTURES_EVERY == 0:
+                self._show_pictures(batch)
+            if self._stop or time.monotonic() - saved > self.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+            if self._stop:
+                raise Interrupted(f"stopped at step {step + 1}; the same command resumes it.")
+        self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint now."""
+        self.manager.save(checkpoint_number=int(self.step.step))
+
+    def _report(self, mean: Losses, rate: float, bar: tqdm) -> None:
+        if int(self.step.in_a_row) >= BAD_STEPS:
+            raise TrainingDiverged(
+                f"the loss was not finite for {BAD_STEPS} steps in a row at step"
+                f" {int(self.step.step)}: lower --lr or set --clip, then start from the last"
+                " checkpoint or anew."
+            )
+        psnr = 10 * math.log10(255**2 / max(mean.distortion, 1e-9))
+        text = (
+            f"L {mean.total:.3f} R {mean.rate:.3f} bpp D {psnr:.2f} dB"
+            f" acc {mean.accuracy:.3f} {rate:.0f} img/s"
+        )
+        bar.set_postfix_str(text)
+        if bar.disable:  # a log file
+            print(f"step {int(self.step.step)} {text}", flush=True)
+        with self.writer.as_default(step=int(self.step.step)):
+            for name, value in mean._asdict().items():
+                tf.summary.scalar(name, value)
+            tf.summary.scalar("psnr", psnr)
+            tf.summary.scalar("images_per_second", rate)
+            tf.summary.scalar("skipped_steps", self.step.skipped)
+            for i, adam in enumerate(self.optimisers.adams):
+                tf.summary.scalar(f"learning_rate/{i}", adam.learning_rate)
+
+    def _show_pictures(self, batch) -> None:
+        x = self.strategy.experimental_local_results(batch)[0]["x"][-4:]
+        x_hat = tf.clip_by_value(self.model(x).x_hat, 0.0, 255.0)
+        with self.writer.as_default(step=int(self.step.step)):
+            tf.summary.image("x_and_x_hat", tf.concat([x, x_hat], axis=2) / 255.0, max_outputs=4)

@@ -1,0 +1,63 @@
+"""Everything that decides how a model is trained; the flags of train.py, one for one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+PARTS = ("features", "prior", "reconstruction", "semantics")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+    """How to train. Defaults are the paper's (section IV-B) where it gives them.
+
+    Attributes:
+      lambda1: weight of D (mean squared error, 0–255 scale) in eq. 4.
+      lambda2: weight of L_sem (nats) in eq. 4.
+      steps: iterations.
+      batch: patches an iteration, over all replicas.
+      patch: side of a patch, pixels.
+      least_area: smallest share of a picture that a patch shows.
+      extra_share: share of unlabelled pictures in a batch, if there are any.
+      seed: of initialisation, order, crops and noise.
+      lr: initial rate of the networks.
+      prior_lr: initial rate of the factorised prior.
+      fc_lr_factor: the fully connected layers' rate over the networks'.
+      schedule: `steps` divides the rate by `decay` at each of `decay_at`;
+        `cosine` lets it fall to zero along half a cosine.
+      decay, decay_at: see `schedule`; fractions of `steps`.
+      warmup: steps over which the rate rises from zero.
+      clip: largest global norm of the networks' gradient; 0 for none.
+      ema: momentum of the moving average of the weights; 0 for none.
+      surrogate: `noise` or `mixed`, see `models.deepsic.DeepSIC.call`.
+      start: `random` kernels or the `linear` block transform.
+      parts: the parts of the model that learn.
+      label_smoothing: share of a label that is spread over all classes.
+    """
+
+    lambda1: float = 0.01
+    lambda2: float = 0.1
+    steps: int = 8_000_000
+    batch: int = 32
+    patch: int = 128
+    least_area: float = 0.25
+    extra_share: float = 0.5
+    seed: int = 1
+    lr: float = 0.003
+    prior_lr: float = 0.003
+    fc_lr_factor: float = 1.0
+    schedule: str = "steps"
+    decay: float = 5.0
+    decay_at: tuple[float, ...] = (0.5, 0.8)
+    warmup: int = 0
+    clip: float = 0.0
+    ema: float = 0.0
+    surrogate: str = "noise"
+    start: str = "random"
+    parts: tuple[str, ...] = PARTS
+    label_smoothing: float = 0.0
+
+    def to_json(self) -> str:
+        """The settings as indented JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

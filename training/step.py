@@ -1,0 +1,75 @@
+"""One iteration: forward, eq. 4, backward, Adam."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from models.deepsic import DeepSIC
+from models.loss import Losses, joint_loss
+from training.optimisers import Optimisers
+from training.settings import TrainSettings
+
+
+class TrainStep:
+    """A compiled training step under a distribution strategy.
+
+    Attributes:
+      step: int64 variable, iterations done.
+      skipped: int64 variable, iterations whose gradient was not finite.
+      in_a_row: int64 variable, such iterations without a good one between.
+    """
+
+    def __init__(
+        self,
+        model: DeepSIC,
+        optimisers: Optimisers,
+        settings: TrainSettings,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self.model = model
+        self.optimisers = optimisers
+        self.settings = settings
+        self.strategy = strategy
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.skipped = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._compiled = tf.function(self._distributed)
+
+    def __call__(self, batch) -> Losses:
+        """Runs one step; returns the means over all replicas."""
+        return self._compiled(batch)
+
+    def _distributed(self, batch) -> Losses:
+        per_replica, norms = self.strategy.run(self._replica, args=(batch, self.step))
+        losses = Losses(*(self.strategy.reduce("MEAN", v, axis=None) for v in per_replica))
+        norm = self.strategy.reduce("MEAN", norms, axis=None)
+        bad = tf.cast(~tf.math.is_finite(norm), tf.int64)
+        self.step.assign_add(1)
+        self.skipped.assign_add(bad)
+        self.in_a_row.assign((self.in_a_row + 1) * bad)
+        return losses
+
+    def _replica(self, batch, step: tf.Tensor) -> tuple[Losses, tf.Tensor]:
+        s = self.settings
+        context = tf.distribute.get_replica_context()
+        replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
+        seed = tf.stack([tf.constant(s.seed, tf.int64) + replica * 1_000_003, step])
+        with tf.GradientTape() as tape:
+            outputs = self.model(batch["x"], training=True, seed=seed, surrogate=s.surrogate, classify="semantics" in s.parts)
+            losses = joint_loss(
+                batch["x"],
+                outputs.x_hat,
+                outputs.bits,
+                outputs.logits,
+                batch["label"],
+                s.lambda1,
+                s.lambda2,
+                s.label_smoothing,
+            )
+            # The optimiser sums over replicas.
+            objective = losses.total / context.num_replicas_in_sync
+        variables = self.optimisers.variables_to_train
+        gradients = tape.gradient(
+            objective, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return losses, self.optimisers.apply(gradients)
