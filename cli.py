@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
 from absl import app, flags
 
@@ -42,3 +44,110 @@ def _fail(message: str, code: int) -> None:
     name = sys.argv[0].rsplit("/", 1)[-1]
     print(f"{name}: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def warn(message: str) -> None:
+    """A sentence on stderr that does not stop the work."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
+Job = tuple[pathlib.Path, pathlib.Path | None]
+
+
+def pair_files(
+    source: pathlib.Path,
+    target: pathlib.Path | None,
+    extensions: Collection[str],
+    extension: str,
+    *,
+    overwrite: bool,
+    skip_existing: bool,
+) -> list[Job]:
+    """What is to be done: pairs of a file to read and a file to write.
+
+    Args:
+      source: a file, or a folder that is searched with its subfolders.
+      target: a file or a folder alike; None if nothing is written.
+      extensions: of files to take in a folder, with their dots.
+      extension: of files to write in a folder.
+      overwrite: replace files that are there.
+      skip_existing: leave out pairs whose target is there.
+
+    Raises:
+      UserError: if there is nothing to do, or something would be overwritten.
+    """
+    if not source.exists():
+        raise UserError(f"{source} does not exist.")
+    if not source.is_dir():
+        if target is not None and target.is_dir():
+            target = target / f"{source.stem}{extension}"
+        jobs: list[Job] = [(source, target)]
+    else:
+        if target is not None and target.exists() and not target.is_dir():
+            raise UserError(f"{source} is a folder, so {target} must be one too.")
+        found = sorted(p for p in source.rglob("*") if p.suffix.lower() in extensions)
+        if not found:
+            raise UserError(f"{source} holds no file with one of: {' '.join(sorted(extensions))}")
+        jobs = [(p, _target_in(p, source, target, extension)) for p in found]
+        _check_distinct(jobs)
+    if skip_existing:
+        jobs = [(s, t) for s, t in jobs if t is None or not t.exists()]
+    elif not overwrite:
+        there = next((t for _, t in jobs if t is not None and t.exists()), None)
+        if there is not None:
+            raise UserError(f"{there} exists; --overwrite replaces it, --skip_existing keeps it.")
+    return jobs
+
+
+def _target_in(path, source, target, extension) -> pathlib.Path | None:
+    if target is None:
+        return None
+    return target / path.relative_to(source).with_suffix(extension)
+
+
+def _check_distinct(jobs: list[Job]) -> None:
+    seen: dict[pathlib.Path, pathlib.Path] = {}
+    for source, target in jobs:
+        if target is None:
+            continue
+        if target in seen:
+            raise UserError(
+                f"{seen[target]} and {source} would both be written to {target}; rename one."
+            )
+        seen[target] = source
+
+
+def run_jobs(
+    jobs: list[Job],
+    work: Callable[[pathlib.Path, pathlib.Path | None], str],
+    expected: tuple[type[Exception], ...],
+) -> int:
+    """Does every job, with a progress bar if there are several.
+
+    Args:
+      jobs: from `pair_files`.
+      work: does one and returns the line to print.
+      expected: errors of one bad file; the others go on.
+
+    Returns:
+      The exit code: 1 if any job failed.
+    """
+    failed = 0
+    bar: Any = jobs
+    if len(jobs) > 1 and sys.stderr.isatty():
+        from tqdm import tqdm
+
+        bar = tqdm(jobs, unit="file")
+    for source, target in bar:
+        try:
+            line = work(source, target)
+        except expected as error:
+            failed += 1
+            message = str(error)
+            prefix = "" if str(source) in message else f"{source}: "
+            print(f"error: {prefix}{message}", file=sys.stderr)
+        else:
+            print(line, flush=True)
+    if failed and len(jobs) > 1:
+        print(f"error: {failed} of {len(jobs)} files failed.", file=sys.stderr)
+    return 1 if failed else 0

@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from models.config import ModelConfig  # noqa: E402
-from training.settings import PARTS, TrainSettings  # noqa: E402
+from training.settings import PARTS, ContextSettings, TrainSettings  # noqa: E402
 
 _M, _S = ModelConfig(), TrainSettings()
 F = flags.FLAGS
@@ -67,24 +67,72 @@ flags.DEFINE_string("out", "runs/deepsic", "Folder of checkpoints, logs and the 
 flags.DEFINE_float("checkpoint_minutes", 5.0, "Between two checkpoints.")
 
 
-def _collect(cls, **more):
-    values = {f.name: getattr(F, f.name) for f in dataclasses.fields(cls) if hasattr(F, f.name)}
-    for name in ("strides", "kernels"):
+for _field in dataclasses.fields(ContextSettings):
+    _define = flags.DEFINE_integer if _field.type == "int" else flags.DEFINE_float
+    _define(f"context_{_field.name}", _field.default, "Of fitting the context classifier.")
+
+
+def _values(cls, prefix=""):
+    """The flags that are fields of a dataclass, in the fields' types."""
+    names = [f.name for f in dataclasses.fields(cls) if prefix + f.name in F]
+    values = {name: getattr(F, prefix + name) for name in names}
+    numbers = {"strides": int, "kernels": int, "decay_at": float, "parts": str}
+    for name, kind in numbers.items():
         if name in values:
-            values[name] = tuple(int(v) for v in values[name])
-    if "decay_at" in values:
-        values["decay_at"] = tuple(float(v) for v in values["decay_at"])
-    if "parts" in values:
-        values["parts"] = tuple(values["parts"])
-    return cls(**values | more)
+            values[name] = tuple(kind(v) for v in values[name])
+    return values
+
+
+def _config(classes, folder):
+    """The model's configuration: of --init_from's model, or of the flags."""
+    if folder is None:
+        return ModelConfig(**_values(ModelConfig), classes=classes)
+    return dataclasses.replace(folder.config, arch=F.arch, classes=classes)
 
 
 def main(rest):
     if rest:
         raise cli.UserError(f"train.py takes flags only, not {rest[0]!r}.")
-    from training.run import train
+    try:
+        settings, context = TrainSettings(**_values(TrainSettings)), _context()
+        unknown = set(settings.parts) - set(PARTS)
+        if unknown:
+            raise ValueError(f"--parts has no {unknown.pop()}; it takes {', '.join(PARTS)}.")
+        return _train(settings, context)
+    except (ValueError, OSError) as error:
+        raise cli.UserError(str(error)) from error
 
-    return train(F, _collect(TrainSettings), _collect)
+
+def _context():
+    return ContextSettings(**_values(ContextSettings, "context_"))
+
+
+def _train(settings, context):
+    from data import sources
+    from models import store
+    from training import loop, run, strategies
+
+    out = pathlib.Path(F.out)
+    try:
+        folder = store.find(F.init_from) if F.init_from else None
+        source = sources.open_source(F.dataset, "train", F.data_dir)
+        extra = sources.open_extra(F.extra_images) if F.extra_images else None
+        config = _config(len(source.labels), folder)
+        strategy = strategies.make_strategy(F.strategy)
+        model = run.build_model(config, settings, strategy, folder)
+        training = loop.Run(out, model, settings, strategy, F.checkpoint_minutes)
+        step = training.resume()
+        if step:
+            print(f"{out}: resumed at step {step}.")
+        elif settings.start == "linear":
+            run.start_linear(model, settings, source, extra)
+        card = {"command": " ".join(sys.argv), "dataset": F.dataset, "extra": F.extra_images}
+        exported = run.train(training, out, source, extra, context, card)
+    except (store.ModelError, sources.MissingDataset, loop.TrainingDiverged) as error:
+        raise cli.UserError(str(error)) from error
+    except loop.Interrupted as error:
+        raise cli.UserError(f"{error}") from error
+    print(f"{exported.path}: the model {exported.fingerprints[0].hex()}.")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 import tempfile
@@ -150,3 +151,14 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_text_atomically(path: str | os.PathLike, write: Callable) -> None:
+    """Like `write_atomically`, with a UTF-8 text file."""
+
+    def encode(handle) -> None:
+        text = io.StringIO(newline="")
+        write(text)
+        handle.write(text.getvalue().encode())
+
+    write_atomically(path, encode)

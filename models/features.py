@@ -36,6 +36,38 @@ class Gain(tf.keras.layers.Layer):
         return x * self.gain
 
 
+class Centre(tf.keras.layers.Layer):
+    """Keeps the median of every channel in the middle of the quantiser's bin (-1, 0].
+
+    Training noise does not see where the bins are, so nothing else would: a
+    channel that is always near an edge would flip between two symbols.
+    """
+
+    # How far the estimate moves in one training step, in quantiser steps.
+    RATE = 0.02
+
+    def __init__(self, bits: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.step = 1.0 / quantiser.half_levels(bits)
+
+    def build(self, shape) -> None:
+        self.median = self.add_weight(
+            "median",
+            (shape[-1],),
+            initializer="zeros",
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.MEAN,
+        )
+
+    def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if training:
+            # The median is where as many values lie above as below.
+            balance = tf.reduce_mean(tf.sign(z - self.median), axis=(0, 1, 2))
+            self.median.assign_add(self.RATE * self.step * balance)
+        return z - self.median - 0.5 * self.step
+
+
 class FeatureExtractor(tf.keras.layers.Layer):
     """x to f(x): four stages of convolution, subsampling and normalisation.
 
@@ -60,6 +92,7 @@ class FeatureExtractor(tf.keras.layers.Layer):
                 )
             )
             self.norms.append(self._make_norm(i))
+        self.centre = Centre(config.bits, name="centre")
         self.gains = {
             f"{j + 1}to{i + 1}": Gain(config.skip_gain, name=f"gain{j + 1}to{i + 1}")
             for i in range(2, STAGES)
@@ -97,4 +130,4 @@ class FeatureExtractor(tf.keras.layers.Layer):
             if norm is not None:
                 y = norm(y, training=training)
             outputs.append(y)
-        return quantiser.bound(y, self.config.bits)
+        return quantiser.bound(self.centre(y, training=training), self.config.bits)

@@ -92,9 +92,8 @@ def linear_block_transform(model: DeepSIC, x: np.ndarray, lambda1: float, seed: 
         up = model.reconstruction.stages[STAGES - 1 - i].deconv
         _place(model.features.convs[i].kernel, kernel / step if last else kernel, rng)
         _place(up.kernel, kernel * step if last else kernel, rng)
-    # Zero in the middle of the bin (-1, 0], not on its edge.
+    # Symbol 0 stands for the bin (-1, 0], whose middle is what zero decodes to.
     half_step = 0.5 / quantiser.half_levels(config.bits)
-    model.features.convs[-1].bias.assign(tf.fill((config.latents,), -half_step))
     first = model.reconstruction.stages[0].deconv
     shift = tf.reduce_sum(first.kernel, axis=(0, 1, 3)) if config.strides[-1] == 1 else 0.0
     first.bias.assign(half_step * shift * tf.ones_like(first.bias))

@@ -7,9 +7,20 @@ import tensorflow as tf
 from models.config import Normalisation
 
 
+class LeakyBatch(tf.keras.layers.Layer):
+    """A leaky ReLU and a batch normalisation."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.batch = tf.keras.layers.BatchNormalization(momentum=0.99, name="batch")
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.batch(tf.nn.leaky_relu(x, 0.2), training=training)
+
+
 def make_normalisation(
     kind: Normalisation, inverse: bool = False, name: str = "norm"
-) -> tf.keras.Sequential:
+) -> tf.keras.layers.Layer:
     """The non-linear end of a stage.
 
     Args:
@@ -19,15 +30,9 @@ def make_normalisation(
       inverse: GDN that multiplies, for the decoder.
       name: of the layer.
     """
-    layers: list[tf.keras.layers.Layer]
-    if kind == "gdn":
-        # Imported here: batch-normalised networks work without the package.
-        import tensorflow_compression as tfc
+    if kind == "batch":
+        return LeakyBatch(name)
+    # Imported here: batch-normalised networks work without the package.
+    import tensorflow_compression as tfc
 
-        layers = [tfc.GDN(inverse=inverse, name="gdn")]
-    else:
-        layers = [
-            tf.keras.layers.LeakyReLU(0.2, name="relu"),
-            tf.keras.layers.BatchNormalization(momentum=0.99, name="batch"),
-        ]
-    return tf.keras.Sequential(layers, name=name)
+    return tfc.GDN(inverse=inverse, name=name)

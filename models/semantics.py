@@ -13,6 +13,20 @@ import tensorflow as tf
 from models.config import ModelConfig
 
 
+class Block(tf.keras.layers.Layer):
+    """Convolution, batch normalisation, ReLU."""
+
+    def __init__(self, filters: int, stride: int, name: str) -> None:
+        super().__init__(name=name)
+        self.conv = tf.keras.layers.Conv2D(
+            filters, 3, strides=stride, padding="same", use_bias=False, name="conv"
+        )
+        self.batch = tf.keras.layers.BatchNormalization(name="batch")
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return tf.nn.relu(self.batch(self.conv(x), training=training))
+
+
 class SemanticHead(tf.keras.layers.Layer):
     """Features to class logits: convolutions, two fully connected layers (eq. 3).
 
@@ -32,17 +46,7 @@ class SemanticHead(tf.keras.layers.Layer):
         first = 2 if config.stride < 16 else 1
         plan = [(width, 1), (3 * width // 2, first), (2 * width, 2), (2 * width, 1)]
         self.blocks = [
-            tf.keras.Sequential(
-                [
-                    tf.keras.layers.Conv2D(
-                        filters, 3, strides=stride, padding="same", use_bias=False, name="conv"
-                    ),
-                    tf.keras.layers.BatchNormalization(name="batch"),
-                    tf.keras.layers.ReLU(name="relu"),
-                ],
-                name=f"block{i + 1}",
-            )
-            for i, (filters, stride) in enumerate(plan)
+            Block(filters, stride, name=f"block{i + 1}") for i, (filters, stride) in enumerate(plan)
         ]
         self.dropout = tf.keras.layers.Dropout(self.DROPOUT)
         self.fc1 = tf.keras.layers.Dense(2 * width, activation="relu", name="fc1")
@@ -53,9 +57,16 @@ class SemanticHead(tf.keras.layers.Layer):
         """Variables of the two fully connected layers, which have a learning rate of their own."""
         return self.fc1.trainable_variables + self.fc2.trainable_variables
 
-    def call(self, f: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def describe(self, f: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The convolutions and the mean over positions: float32 (N, 2·head_width)."""
         y = self.even(f, training=training)
         for block in self.blocks:
             y = block(y, training=training)
-        y = self.dropout(tf.reduce_mean(y, axis=(1, 2)), training=training)
-        return self.fc2(self.fc1(y))
+        return tf.reduce_mean(y, axis=(1, 2))
+
+    def decide(self, description: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The two fully connected layers: logits, float32 (N, classes)."""
+        return self.fc2(self.fc1(self.dropout(description, training=training)))
+
+    def call(self, f: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.decide(self.describe(f, training), training)

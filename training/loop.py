@@ -58,12 +58,15 @@ class Run:
         with strategy.scope():
             self.optimisers = Optimisers(model, settings)
             self.step = TrainStep(model, self.optimisers, settings, strategy)
+        # Time spent in training, over all interruptions.
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.checkpoint = tf.train.Checkpoint(
             model=model,
             adams=self.optimisers.adams,
             step=self.step.step,
             skipped=self.step.skipped,
             in_a_row=self.step.in_a_row,
+            seconds=self.seconds,
         )
         self.manager = tf.train.CheckpointManager(
             self.checkpoint, str(folder / "train"), max_to_keep=2
@@ -71,11 +74,12 @@ class Run:
         self.writer = tf.summary.create_file_writer(str(folder / "logs"))
         self.checkpoint_seconds = checkpoint_minutes * 60
         self._stop = False
+        self._clock = time.monotonic()
 
     def resume(self) -> int:
         """Restores the newest checkpoint, if there is one; returns the step reached."""
         if self.manager.latest_checkpoint:
-            self.checkpoint.restore(self.manager.latest_checkpoint).assert_existing_objects_matched()
+            self.checkpoint.restore(self.manager.latest_checkpoint).expect_partial()
         return int(self.step.step)
 
     def train(self, source: Source, extra: Source | None) -> None:
@@ -86,6 +90,7 @@ class Run:
           Interrupted: on SIGTERM or SIGINT, after saving.
         """
         first = int(self.step.step)
+        self._clock = time.monotonic()
         old = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             with tqdm(
@@ -141,6 +146,9 @@ class Run:
 
     def save(self) -> None:
         """Writes a checkpoint now."""
+        now = time.monotonic()
+        self.seconds.assign_add(now - self._clock)
+        self._clock = now
         self.manager.save(checkpoint_number=int(self.step.step))
 
     def _report(self, mean: Losses, rate: float, bar: tqdm) -> None:

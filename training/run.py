@@ -1,29 +1,135 @@
-"""draft"""
-import pathlib, json
+"""From flags to a model folder: data, networks, training, coding tables, export."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+import time
+
 import numpy as np
 import tensorflow as tf
-from data import sources
+from tqdm import tqdm
+
 from data.pipeline import training_batches
+from data.sources import Source
+from models import quantiser, store
+from models.coding.fit import fit
 from models.config import ModelConfig
 from models.deepsic import DeepSIC
 from models.initialise import linear_block_transform
+from models.labels import Labels
 from training.loop import Run
-from training.strategies import make_strategy
+from training.settings import ContextSettings, TrainSettings
 
-def train(F, settings, collect):
-    out = pathlib.Path(F.out); out.mkdir(parents=True, exist_ok=True)
-    source = sources.open_source(F.dataset, "train", F.data_dir)
-    extra = sources.open_extra(F.extra_images) if F.extra_images else None
-    config = collect(ModelConfig, classes=len(source.labels))
-    (out/"settings.json").write_text(settings.to_json()); (out/"config.json").write_text(config.to_json())
-    strategy = make_strategy(F.strategy)
+# Pictures on which the linear start measures variances.
+START_BATCH = 32
+
+
+def build_model(
+    config: ModelConfig,
+    settings: TrainSettings,
+    strategy: tf.distribute.Strategy,
+    init_from: store.Folder | None,
+) -> DeepSIC:
+    """A model with its variables made, random or copied from another one."""
     tf.keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
-        model = DeepSIC(config); model.create_variables()
-    if settings.start == "linear":
-        data = next(training_batches(source, extra, extra_share=settings.extra_share, batch=32, side=128, least_area=settings.least_area, seed=settings.seed+1))
-        x = next(iter(data))["x"].numpy()
-        linear_block_transform(model, x, settings.lambda1, settings.seed)
-    run = Run(out, model, settings, strategy, F.checkpoint_minutes)
-    print("resumed at", run.resume())
+        model = DeepSIC(config)
+        model.create_variables()
+    if init_from is not None:
+        for name in store.copy_weights(init_from, model):
+            print(f"{name} has another shape in {init_from.path} and starts at random.")
+    return model
+
+
+def start_linear(
+    model: DeepSIC, settings: TrainSettings, source: Source, extra: Source | None
+) -> None:
+    """Sets the kernels to a linear block transform, see `models.initialise`."""
+    batches = next(
+        training_batches(
+            source,
+            extra,
+            extra_share=settings.extra_share,
+            batch=START_BATCH,
+            side=settings.patch,
+            least_area=settings.least_area,
+            seed=settings.seed + 1,
+        )
+    )
+    x = next(iter(batches))["x"].numpy()
+    linear_block_transform(model, x, settings.lambda1, settings.seed)
+
+
+def collect_symbols(
+    model: DeepSIC, context: ContextSettings, source: Source, extra: Source | None, seed: int
+) -> np.ndarray:
+    """Symbols of training pictures, int8 (maps, h, w, latents), to fit the coder on."""
+    batch = 8
+    batches = training_batches(
+        source,
+        extra,
+        extra_share=context.extra_share,
+        batch=batch,
+        side=context.patch,
+        least_area=context.least_area,
+        seed=seed + 2,
+    )
+    symbols = tf.function(lambda x: tf.cast(model.symbols(model.features(x)), tf.int8))
+    maps: list[np.ndarray] = []
+    with tqdm(total=context.maps, desc="symbols", disable=not sys.stderr.isatty()) as bar:
+        for data in batches:
+            for example in data:
+                maps.append(symbols(example["x"]).numpy())
+                bar.update(batch)
+                if len(maps) * batch >= context.maps:
+                    return np.concatenate(maps)
+    raise AssertionError("the pipelines have no end")
+
+
+def fit_tables(
+    model: DeepSIC, context: ContextSettings, source: Source, extra: Source | None, seed: int
+) -> bytes:
+    """Trains the context classifier of a model on its own symbols; returns the tables' file."""
+    maps = collect_symbols(model, context, source, extra, seed)
+    with tqdm(total=context.steps, desc="context", disable=not sys.stderr.isatty()) as bar:
+
+        def report(step: int, bits: float) -> None:
+            bar.update(step - bar.n)
+            text = f"{bits / model.config.stride**2:.4f} bpp"
+            bar.set_postfix_str(text)
+            if bar.disable:
+                print(f"context step {step} {text}", flush=True)
+
+        tables = fit(
+            maps,
+            lowest=quantiser.lowest_symbol(model.config.bits),
+            hidden=context.hidden,
+            steps=context.steps,
+            seed=seed,
+            report=report,
+        )
+    return tables.to_bytes()
+
+
+def train(
+    run: Run,
+    out: pathlib.Path,
+    source: Source,
+    extra: Source | None,
+    context: ContextSettings,
+    card: dict,
+) -> store.Folder:
+    """Trains to the end, fits the coding tables and exports the model to out/model."""
     run.train(source, extra)
+    run.optimisers.use_averages()
+    tables = fit_tables(run.model, context, source, extra, run.settings.seed)
+    card = card | {
+        "settings": dataclasses.asdict(run.settings),
+        "context": dataclasses.asdict(context),
+        "steps": run.settings.steps,
+        "hours": round(float(run.seconds) / 3600, 2),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    return store.save(out / "model", run.model, tables, Labels.of(list(source.labels)), card)

@@ -61,3 +61,24 @@ class TrainSettings:
     def to_json(self) -> str:
         """The settings as indented JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class ContextSettings:
+    """How the context classifier is fitted; the --context_* flags of train.py.
+
+    Attributes:
+      steps: iterations.
+      hidden: units of the classifier's hidden layers.
+      maps: patches whose symbols it is trained on.
+      patch: side of those patches, pixels.
+      least_area: smallest share of a picture that one shows.
+      extra_share: share of unlabelled pictures among them.
+    """
+
+    steps: int = 3000
+    hidden: int = 64
+    maps: int = 800
+    patch: int = 256
+    least_area: float = 0.5
+    extra_share: float = 0.6

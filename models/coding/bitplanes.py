@@ -55,6 +55,46 @@ class Trees:
         return int(self.plane.max()) + 1
 
 
+    def check(self, channels: int) -> None:
+        """Raises ValueError unless every level of every channel is reached exactly once."""
+        if self.threshold.shape != (channels, NODES) or self.child.shape != (channels, NODES, 2):
+            raise ValueError("the trees have the wrong shape")
+        links = np.sort(self.child.reshape(channels, -1), axis=1)
+        expected = np.concatenate([np.arange(-LEVELS, 0), np.arange(1, NODES)])
+        if (links != expected).any():
+            raise ValueError("the trees are damaged")
+
+    @classmethod
+    def from_links(cls, threshold: np.ndarray, child: np.ndarray) -> Trees:
+        """Trees from what their nodes ask and where they lead; the rest is derived.
+
+        Raises:
+          ValueError: if that is no set of trees.
+        """
+        channels = len(threshold)
+        low, high, plane = (np.zeros((channels, NODES), np.int16) for _ in range(3))
+        high[:, 0] = LEVELS - 1
+        rows = np.arange(channels)
+        for number in range(NODES):
+            cut = threshold[:, number]
+            if (cut < low[:, number]).any() or (cut >= high[:, number]).any():
+                raise ValueError("a tree asks what it knows already")
+            ends = ((low[:, number], cut), (cut + 1, high[:, number]))
+            for side, (a, b) in enumerate(ends):
+                to = child[:, number, side]
+                if (np.where(to < 0, (a != b) | (to != -1 - a), to <= number)).any():
+                    raise ValueError("a tree is damaged")
+                inner = to >= 0
+                low[rows[inner], to[inner]] = a[inner]
+                high[rows[inner], to[inner]] = b[inner]
+                plane[rows[inner], to[inner]] = plane[inner, number] + 1
+        trees = cls(
+            threshold.astype(np.int16), child.astype(np.int16), plane.astype(np.int8), low, high
+        )
+        trees.check(channels)
+        return trees
+
+
 def build_trees(counts: np.ndarray) -> Trees:
     """Trees that halve the probability of every channel's levels.
 
@@ -126,3 +166,44 @@ def clip_trees(trees: Trees, low: np.ndarray, high: np.ndarray) -> tuple[np.ndar
             np.where(above[:, number], child[:, number, 1], number),
         )
     return target[:, 0], child
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """Which nodes a level passes in its channel's tree, plane by plane.
+
+    Attributes:
+      node: int32 (channels, 64, planes), -1 below the leaf.
+      place: int32, the node's place among the 2^plane of its plane.
+      bit: int32, the answer there.
+    """
+
+    node: np.ndarray
+    place: np.ndarray
+    bit: np.ndarray
+
+
+def walk(trees: Trees, limit: int) -> Paths:
+    """Walks every level of every channel down its tree.
+
+    Args:
+      trees: of all channels.
+      limit: places are counted in this many planes, and are meaningless below.
+    """
+    shape = (trees.channels, LEVELS, trees.planes)
+    node, place, bit = (np.full(shape, -1, np.int32) for _ in range(3))
+    rows = np.arange(trees.channels)[:, None]
+    levels = np.arange(LEVELS)[None, :]
+    at = np.zeros((trees.channels, LEVELS), np.int32)
+    where = np.zeros_like(at)
+    for plane in range(trees.planes):
+        live = at >= 0
+        safe = np.maximum(at, 0)
+        answer = (levels > trees.threshold[rows, safe]).astype(np.int32)
+        node[..., plane] = np.where(live, at, -1)
+        place[..., plane] = np.where(live, where, -1)
+        bit[..., plane] = np.where(live, answer, 0)
+        at = np.where(live, trees.child[rows, safe, answer], at)
+        # Deeper places would overflow.
+        where = 2 * where + answer if plane < limit else where
+    return Paths(node, place, bit)

@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,24 +77,21 @@ def _taps(number: int) -> tuple[tuple[int, int], ...]:
 TAPS = tuple(_taps(n) for n in range(len(PASSES)))
 
 
-def gather_taps(padded: np.ndarray, number: int, height: int, width: int) -> np.ndarray:
-    """The known neighbours of every position of a pass.
+def tap_views(padded: Any, number: int, height: int, width: int) -> Iterator[Any]:
+    """One view for each tap of a pass: the neighbours at that offset.
 
     Args:
-      padded: (height + 2·REACH, width + 2·REACH, channels), a map padded with zeros.
+      padded: array or tensor (maps, height + 2·REACH, width + 2·REACH, channels).
       number: of the pass, from 0.
-      height, width: of the map without its padding.
+      height, width: of the maps without their padding.
 
-    Returns:
-      (rows·columns, taps·channels), a copy.
+    Yields:
+      (maps, rows, columns, channels).
     """
     p = PASSES[number]
     rows, columns = p.shape(height, width)
-    parts = []
     for dy, dx in TAPS[number]:
         y, x = REACH + p.y + dy, REACH + p.x + dx
-        parts.append(
-            padded[y : y + (rows - 1) * p.dy + 1 : p.dy, x : x + (columns - 1) * p.dx + 1 : p.dx]
-        )
-    stacked = np.stack(parts, axis=2)
-    return stacked.reshape(rows * columns, -1)
+        yield padded[
+            :, y : y + (rows - 1) * p.dy + 1 : p.dy, x : x + (columns - 1) * p.dx + 1 : p.dx
+        ]

@@ -12,12 +12,14 @@ def lookup(counts: np.ndarray) -> np.ndarray:
     """Cumulative tables in the coder's form.
 
     Args:
-      counts: int (tables, symbols), positive, each row adding up to 2**PRECISION.
+      counts: int (tables, symbols), each row adding up to 2**PRECISION and
+        positive but for zeros at its end, which stand for no symbol.
 
     Returns:
       int32 (tables, symbols + 2): precision, 0, then running sums.
     """
-    if (counts <= 0).any() or (counts.sum(axis=1) != 1 << PRECISION).any():
+    used = np.cumsum(counts[:, ::-1] > 0, axis=1)[:, ::-1] > 0
+    if (counts[used] <= 0).any() or (counts.sum(axis=1) != 1 << PRECISION).any():
         raise ValueError("counts must be positive and add up to 2**PRECISION.")
     sums = np.cumsum(counts, axis=1)
     front = np.tile(np.array([[PRECISION, 0]]), (len(counts), 1))

@@ -1,0 +1,66 @@
+"""Compresses pictures to .dsic files.
+
+    python compress.py IN OUT [--model=NAME|DIR] [--overwrite]
+
+IN and OUT are a file each, or a folder each (searched with its subfolders).
+Prints a line a picture: bytes, bits per pixel, and what it shows.
+"""
+
+import os
+import pathlib
+import sys
+
+from absl import flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cli  # noqa: E402
+from data import images  # noqa: E402
+from models.coding import container  # noqa: E402
+
+F = flags.FLAGS
+flags.DEFINE_string("model", "pre-0.5bpp", "A shipped model's name, or a model's folder.")
+flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
+flags.DEFINE_bool("skip_existing", False, "Leave pictures alone whose file is there.")
+flags.DEFINE_integer("max_pixels", images.MAX_PIXELS, "Refuse larger pictures.")
+
+
+def compress_file(codec, source, target):
+    """One picture to one file; returns the line to print.
+
+    Raises:
+      images.BadImage: if the picture cannot be read or the file not be written.
+    """
+    x = images.read_image(source, F.max_pixels, cli.warn)
+    data = codec.compress(x)
+    images.write_atomically(target, lambda handle: handle.write(data))
+    line = f"{target}: {len(data)} bytes, {8 * len(data) / (x.shape[0] * x.shape[1]):.3f} bpp"
+    header, _ = container.read_header(data)
+    return line if header.semantics is None else f"{line}, {codec.label(header)}"
+
+
+def main(rest):
+    if len(rest) != 2:
+        raise cli.UserError("compress.py takes two arguments: IN and OUT.")
+    jobs = cli.pair_files(
+        pathlib.Path(rest[0]),
+        pathlib.Path(rest[1]),
+        images.EXTENSIONS,
+        container.EXTENSION,
+        overwrite=F.overwrite,
+        skip_existing=F.skip_existing,
+    )
+    from models import store
+    from models.codec import Codec
+
+    try:
+        codec = Codec(store.find(F.model))
+    except store.ModelError as error:
+        raise cli.UserError(str(error)) from error
+    return cli.run_jobs(
+        jobs, lambda source, target: compress_file(codec, source, target), (images.BadImage,)
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

@@ -1,0 +1,120 @@
+"""Decompresses .dsic files to pictures, or only says what they show.
+
+    python decompress.py IN OUT [--model=DIR]
+    python decompress.py IN --semantics_only
+
+IN and OUT are a file each, or a folder each (searched with its subfolders).
+The model is found by the fingerprint in the file.
+"""
+
+import os
+import pathlib
+
+from absl import flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cli  # noqa: E402
+from models import labels  # noqa: E402
+from models.coding import container  # noqa: E402
+
+F = flags.FLAGS
+flags.DEFINE_string("model", None, "Folder of the model, if it is no shipped one.")
+flags.DEFINE_bool("semantics_only", False, "Print the label and write no picture.")
+flags.DEFINE_string("format", "png", "Extension of the pictures in a folder OUT.")
+flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
+flags.DEFINE_bool("skip_existing", False, "Leave files alone whose picture is there.")
+flags.DEFINE_integer("max_pixels", 200_000_000, "Refuse files that promise larger pictures.")
+
+
+class Models:
+    """Codecs by the fingerprints that files carry, each loaded once."""
+
+    def __init__(self):
+        self.codecs = {}
+
+    def find(self, fingerprint):
+        """The codec of a file, which takes TensorFlow; raises store.ModelError."""
+        if fingerprint not in self.codecs:
+            from models import store
+            from models.codec import Codec
+
+            folder = store.find_by_fingerprint(fingerprint, F.model)
+            self.codecs[fingerprint] = Codec(folder, fingerprint)
+        return self.codecs[fingerprint]
+
+
+def read_file(source):
+    """A .dsic file's header and payload; raises CorruptFile or OSError."""
+    header, payload = container.unpack(pathlib.Path(source).read_bytes())
+    if header.width * header.height > F.max_pixels:
+        raise container.CorruptFile(
+            f"it promises {header.width}×{header.height} pixels, more than {F.max_pixels};"
+            " raise --max_pixels to allow it."
+        )
+    return header, payload
+
+
+def decompress_file(models, source, target):
+    """One file to one picture; returns the line to print."""
+    from data import images
+
+    header, payload = read_file(source)
+    codec = models.find(header.fingerprint)
+    q = codec.decode_symbols(header, payload)
+    images.write_image(target, codec.reconstruct(q, header.height, header.width))
+    return f"{target}: {header.width}×{header.height}, {codec.label(header, q)}"
+
+
+def describe_file(models, source):
+    """What one file shows; `pre` files are answered from their header alone."""
+    header, payload = read_file(source)
+    if header.semantics is None:
+        codec = models.find(header.fingerprint)
+        return f"{source}: {codec.label(header, codec.decode_symbols(header, payload))}"
+    known = None
+    if not header.semantics.imagenet:
+        from models import store
+
+        known = store.find_by_fingerprint(header.fingerprint, F.model).labels
+    return f"{source}: {labels.label_of(header.semantics, known)}"
+
+
+def main(rest):
+    if len(rest) != (1 if F.semantics_only else 2):
+        raise cli.UserError(
+            "decompress.py takes two arguments, IN and OUT, or IN and --semantics_only."
+        )
+    source = pathlib.Path(rest[0])
+    target = None if F.semantics_only else pathlib.Path(rest[1])
+    jobs = cli.pair_files(
+        source,
+        target,
+        {container.EXTENSION},
+        f".{F.format.lstrip('.')}",
+        overwrite=F.overwrite,
+        skip_existing=F.skip_existing,
+    )
+    models = Models()
+
+    def work(source, target):
+        if target is None:
+            return describe_file(models, source)
+        return decompress_file(models, source, target)
+
+    return cli.run_jobs(jobs, work, _expected_errors())
+
+
+def _expected_errors():
+    from models.errors import ModelError
+
+    expected = (container.CorruptFile, ModelError, OSError)
+    if F.semantics_only:  # answered without NumPy
+        return expected
+    from data.images import BadImage
+
+    return (*expected, BadImage)
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

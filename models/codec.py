@@ -1,0 +1,176 @@
+"""Pictures to `.dsic` bytes and back: networks, coder and file format together.
+
+    compress:    x ─► features ─► q ─► payload ─┬─► file
+                        └─► semantics (pre) ────┘
+    decompress:  file ─► payload ─► q ─► reconstruction ─► x_hat
+                                    └─► semantics (post)
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from models import quantiser, store
+from models.coding import container
+from models.coding.container import Header, Semantics
+from models.coding.symbols import SymbolCoder
+from models.labels import Label, label_of
+from models.tiling import tiled
+
+# Cells of a tile, and how far around it the networks look: more than their
+# receptive fields, which are under 5 cells for every choice of strides.
+TILE_PIXELS = 1024
+MARGIN = 8
+
+
+def _compiled(network, channels: int):
+    """A network as one graph for every size of picture."""
+    spec = tf.TensorSpec((None, None, None, channels), tf.float32)
+    return tf.function(lambda x: network(x, training=False), input_signature=[spec])
+
+
+class Codec:
+    """One model, ready to compress, decompress and classify.
+
+    Args:
+      folder: of the model.
+      fingerprint: which of its coding tables; the newest if None.
+    """
+
+    def __init__(self, folder: store.Folder, fingerprint: bytes | None = None) -> None:
+        self.folder = folder
+        self.config = folder.config
+        self.labels = folder.labels
+        self.fingerprint = fingerprint or folder.fingerprints[0]
+        self.model = store.load_networks(folder)
+        tables = store.load_tables(folder, self.fingerprint)
+        if tables.channels != self.config.latents:
+            raise store.ModelError(f"{folder.path}: tables and networks are of different models.")
+        self.coder = SymbolCoder(tables, quantiser.lowest_symbol(self.config.bits))
+
+    @functools.cached_property
+    def _extract(self):
+        return _compiled(self.model.features, 3)
+
+    @functools.cached_property
+    def _reconstruct(self):
+        return _compiled(self.model.reconstruction, self.config.latents)
+
+    @functools.cached_property
+    def _describe(self):
+        return _compiled(self.model.semantics.describe, self.config.latents)
+
+    def features(self, x: np.ndarray) -> np.ndarray:
+        """f(x), float32 (h, w, latents), of a picture, uint8 (H, W, 3).
+
+        Sides that are no multiples of the stride are continued by their last pixels.
+        """
+        stride = self.config.stride
+        rows, columns = -(-x.shape[0] // stride), -(-x.shape[1] // stride)
+        below, right = rows * stride - x.shape[0], columns * stride - x.shape[1]
+        padded = np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
+        out = np.empty((rows, columns, self.config.latents), np.float32)
+        return tiled(
+            lambda tile: self._extract(tf.cast(tile, tf.float32)).numpy(),
+            padded,
+            step_in=stride,
+            step_out=1,
+            tile=TILE_PIXELS // stride,
+            margin=MARGIN,
+            out=out,
+        )
+
+    def symbols(self, f: np.ndarray) -> np.ndarray:
+        """q of eq. 1, int8, from features."""
+        return self.model.symbols(tf.constant(f)).numpy().astype(np.int8)
+
+    def restore(self, q: np.ndarray) -> np.ndarray:
+        """Q⁻¹: dequantised features, float32, from symbols."""
+        return ((q - np.float32(0.5)) / quantiser.half_levels(self.config.bits)).astype(np.float32)
+
+    def reconstruct(self, q: np.ndarray, height: int, width: int) -> np.ndarray:
+        """x_hat, uint8 (height, width, 3), from symbols (eq. 2)."""
+        stride = self.config.stride
+        out = np.empty((q.shape[0] * stride, q.shape[1] * stride, 3), np.uint8)
+
+        def network(tile: np.ndarray) -> np.ndarray:
+            x_hat = self._reconstruct(tf.constant(self.restore(tile)))
+            return tf.cast(tf.clip_by_value(tf.round(x_hat), 0, 255), tf.uint8).numpy()
+
+        tiled(
+            network,
+            q,
+            step_in=1,
+            step_out=stride,
+            tile=TILE_PIXELS // stride,
+            margin=MARGIN,
+            out=out,
+        )
+        return out[:height, :width]
+
+    def classify(self, f: np.ndarray) -> np.ndarray:
+        """Class probabilities, float32 (classes,), from features (section III-D).
+
+        Large maps are described tile by tile, and the descriptions averaged.
+        """
+        tile = TILE_PIXELS // self.config.stride
+        total, weight = 0.0, 0
+        for top in range(0, f.shape[0], tile):
+            for left in range(0, f.shape[1], tile):
+                piece = f[top : top + tile, left : left + tile]
+                cells = piece.shape[0] * piece.shape[1]
+                total = total + cells * self._describe(piece[None]).numpy()
+                weight += cells
+        logits = self.model.semantics.decide(tf.constant(total / weight, tf.float32))
+        return tf.nn.softmax(logits)[0].numpy()
+
+    def compress(self, x: np.ndarray) -> bytes:
+        """A picture, uint8 (H, W, 3), as the bytes of a `.dsic` file."""
+        f = self.features(x)
+        semantics = None
+        if self.config.arch == "pre":
+            semantics = self._semantics(self.classify(f))
+        header = Header(self.config.arch, self.fingerprint, x.shape[1], x.shape[0], semantics)
+        return container.pack(header, self.coder.encode(self.symbols(f)))
+
+    def _semantics(self, probabilities: np.ndarray) -> Semantics:
+        best = int(probabilities.argmax())
+        known = self.labels.imagenet
+        class_id = known[best] if known is not None else best
+        return Semantics(class_id, float(probabilities[best]), known is not None)
+
+    def decode_symbols(self, header: Header, payload: bytes) -> np.ndarray:
+        """q, int8 (h, w, latents), from an unpacked file.
+
+        Raises:
+          CorruptFile: if the payload does not fit.
+        """
+        stride = self.config.stride
+        rows, columns = -(-header.height // stride), -(-header.width // stride)
+        return self.coder.decode(payload, rows, columns)
+
+    def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
+        """A `.dsic` file's picture and label.
+
+        Returns:
+          x_hat, uint8 (H, W, 3), and what it shows.
+
+        Raises:
+          CorruptFile: if the file is damaged.
+        """
+        header, payload = container.unpack(data)
+        q = self.decode_symbols(header, payload)
+        x_hat = self.reconstruct(q, header.height, header.width)
+        return x_hat, self.label(header, q)
+
+    def label(self, header: Header, q: np.ndarray | None = None) -> Label:
+        """What a picture shows: from the header (`pre`), or from its symbols (`post`)."""
+        if header.semantics is not None:
+            return label_of(header.semantics, self.labels)
+        assert q is not None, "post files need their symbols"
+        probabilities = self.classify(self.restore(q))
+        best = int(probabilities.argmax())
+        return Label(self.labels.names[best], float(probabilities[best]))

@@ -1,0 +1,169 @@
+"""The context classifier in floats, for training (section III-B).
+
+    known neighbours ─► spatial layer ─┐
+                                       ├─► inner layer ─► outer layer ─► belief of each bit
+    known bits of this place ──────────┘                        ▲
+    prediction from the same channel's neighbours ──────────────┘
+
+One spatial layer for each pass, shared by all planes; one inner and outer layer
+for each of the first planes, one more for all deeper ones. Hidden units count
+in fixed point from the start, as they will in integers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from models.coding.bitplanes import LEVELS, NODES, Trees, walk
+from models.coding.interlace import PASSES, REACH, TAPS, tap_views
+from models.coding.statistics import Statistics
+from models.coding.tables import (
+    DENSE_PLANES,
+    HIDDEN_BITS,
+    HIDDEN_MAX,
+    PLANES,
+    VALUE_BITS,
+)
+
+
+@tf.custom_gradient
+def _hidden(x: tf.Tensor):
+    """A ReLU that counts in fixed point, with the gradient of the unrounded one."""
+    scale = float(1 << HIDDEN_BITS)
+    y = tf.clip_by_value(tf.floor(x * scale), 0.0, HIDDEN_MAX) / scale
+    inside = tf.cast((x > 0) & (x < HIDDEN_MAX / scale), tf.float32)
+    return y, lambda dy: dy * inside
+
+
+class ContextNetwork(tf.Module):
+    """The classifier in floats, for training.
+
+    Args:
+      statistics: of the symbols.
+      hidden: units of the two hidden layers.
+      seed: of the initial weights.
+    """
+
+    def __init__(self, statistics: Statistics, hidden: int, seed: int) -> None:
+        super().__init__()
+        self.trees = trees = statistics.trees
+        self.channels = channels = trees.channels
+        paths = walk(trees, DENSE_PLANES)
+        self.cap = tf.constant(statistics.cap, tf.float32)
+        fixed = float(1 << VALUE_BITS)
+        self.node_mean = tf.constant(statistics.node_mean.reshape(-1) / fixed, tf.float32)
+        self.node_size = tf.constant(statistics.node_size.reshape(-1) / fixed, tf.float32)
+        # Tables over (channel, level): the node and its place in each plane, the answer
+        # there, how many questions it takes, and what is known before plane p: a node,
+        # or the level itself.
+        node, levels = paths.node, np.arange(LEVELS)[None, :, None]
+        rows = np.arange(channels)[:, None, None]
+        state = np.where(node >= 0, node, NODES + levels) + rows * (NODES + LEVELS)
+        flat = np.maximum(node, 0) + rows * NODES
+
+        def by_plane(table: np.ndarray, dtype: tf.DType) -> list[tf.Tensor]:
+            planes = table.reshape(channels * LEVELS, -1).T
+            return [tf.constant(p, dtype) for p in planes]
+
+        self.state = by_plane(state, tf.int32)
+        self.node = by_plane(flat, tf.int32)
+        self.place = by_plane(paths.place, tf.int32)
+        self.bit = by_plane(paths.bit, tf.float32)
+        self.depth = tf.constant((node >= 0).sum(axis=-1).reshape(-1), tf.int32)
+        rng = np.random.default_rng(seed)
+
+        def dense(rows: int, columns: int, gain: float = 1.0) -> tf.Variable:
+            size = gain * np.sqrt(2.0 / max(rows, 1))
+            return tf.Variable(rng.normal(0.0, size, (rows, columns)).astype(np.float32))
+
+        self.spatial = [dense(len(t) * (2 * channels + 1), hidden, 0.5) for t in TAPS]
+        self.spatial_bias = tf.Variable(tf.fill((len(PASSES), hidden), 0.3))
+        self.inner = [dense(hidden, hidden) for _ in range(PLANES)]
+        self.known = [dense(2 * channels, hidden, 0.5) for _ in range(PLANES)]
+        self.inner_bias = tf.Variable(tf.fill((len(PASSES), PLANES, hidden), 0.3))
+        self.outer = [dense(hidden, channels << d, 0.1) for d in range(DENSE_PLANES)]
+        self.outer.append(dense(hidden, channels, 0.1))
+        self.rest = tf.Variable(tf.zeros((PLANES, channels)))
+        self.node_bias = tf.Variable(_node_logits(trees, statistics.histogram))
+
+    def loss(self, values: tf.Tensor, levels: tf.Tensor, rests: tf.Tensor) -> tf.Tensor:
+        """Bits for each position, a scalar.
+
+        Args:
+          values: float32 (maps, h, w, channels), levels less centre.
+          levels: int32, residual levels in 0–63.
+          rests: float32, the predictor's rests in steps.
+        """
+        padded = tf.pad(self._clip(values), [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)])
+        inside = tf.pad(
+            tf.ones_like(values[..., :1]), [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)]
+        )
+        h, w = values.shape[1:3]
+        nats = [
+            self._pass_nats(n, padded, inside, h, w, p.of(levels), p.of(rests))
+            for n, p in enumerate(PASSES)
+        ]
+        positions = tf.cast(tf.reduce_prod(tf.shape(values)[:3]), tf.float32)
+        return tf.add_n(nats) / positions / tf.math.log(2.0)
+
+    def _clip(self, values: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(values, -self.cap, self.cap)
+
+    def _pass_nats(self, number, padded, inside, h, w, levels, rests) -> tf.Tensor:
+        c = self.channels
+        level = tf.reshape(levels, (-1, c)) + tf.range(c) * LEVELS
+        rests = tf.reshape(rests, (-1,))
+        s = _hidden(self._spatial_sum(number, padded, inside, h, w))
+        depth = tf.reshape(tf.gather(self.depth, level), (-1,))
+        total = 0.0
+        for d in range(PLANES):
+            t = s @ self.inner[d] + self.inner_bias[number, d]
+            if d:
+                state = tf.gather(self.state[d], level)
+                seen = [tf.gather(self.node_mean, state), tf.gather(self.node_size, state)]
+                t += tf.concat(seen, axis=-1) @ self.known[d]
+            logits = tf.reshape(_hidden(t) @ self.outer[d], (-1,))
+            # All deeper planes share the last layer; few symbols reach them.
+            planes = [d] if d < DENSE_PLANES else range(d, self.trees.planes)
+            for plane in planes:
+                total += self._plane_nats(plane, level, depth, logits, rests)
+        return total
+
+    def _plane_nats(self, plane: int, level, depth, logits, rests) -> tf.Tensor:
+        """Cross entropy of the symbols that a plane asks about, in nats."""
+        live = tf.where(depth > plane)[:, 0]
+        mine = tf.gather(tf.reshape(level, (-1,)), live)
+        channel = mine // LEVELS
+        bias = tf.gather(tf.reshape(self.node_bias, (-1,)), tf.gather(self.node[plane], mine))
+        if plane < DENSE_PLANES:
+            place = tf.cast(tf.gather(self.place[plane], mine), tf.int64)
+            logit = tf.gather(logits, live * (1 << plane) + place)
+            logit += tf.gather(self.rest[plane], channel) * tf.gather(rests, live)
+        else:
+            logit = tf.gather(logits, live)
+        bit = tf.gather(self.bit[plane], mine)
+        nats = tf.nn.sigmoid_cross_entropy_with_logits(labels=bit, logits=logit + bias)
+        return tf.reduce_sum(nats)
+
+    def _spatial_sum(self, number, padded, inside, h, w) -> tf.Tensor:
+        if not TAPS[number]:
+            rows, columns = PASSES[number].shape(h, w)
+            count = tf.shape(padded)[0] * rows * columns
+            return tf.zeros((count, 1)) + self.spatial_bias[number]
+        views = list(tap_views(padded, number, h, w))
+        presence = list(tap_views(inside, number, h, w))
+        x = tf.concat([*views, *(tf.abs(v) for v in views), *presence], axis=-1)
+        return tf.reshape(x, (-1, x.shape[-1])) @ self.spatial[number] + self.spatial_bias[number]
+
+
+def _node_logits(trees: Trees, histogram: np.ndarray) -> np.ndarray:
+    """What each node answers on average: float32 (channels, 63) logits."""
+    total = np.concatenate(
+        [np.zeros((trees.channels, 1)), np.cumsum(histogram + 1e-3, axis=1)], axis=1
+    )
+    rows = np.arange(trees.channels)[:, None]
+    middle = total[rows, trees.threshold + 1]
+    yes = total[rows, trees.high + 1] - middle
+    no = middle - total[rows, trees.low]
+    return np.clip(np.log(yes + 1e-3) - np.log(no + 1e-3), -12, 12).astype(np.float32)
