@@ -8,15 +8,14 @@ Prints a line a picture: bytes, bits per pixel, and what it shows.
 
 import os
 import pathlib
-import sys
 
 from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli  # noqa: E402
-from data import images  # noqa: E402
-from models.coding import container  # noqa: E402
+import cli
+from data import images
+from models.coding import container
 
 F = flags.FLAGS
 flags.DEFINE_string("model", "pre-0.5bpp", "A shipped model's name, or a model's folder.")

@@ -14,9 +14,9 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli  # noqa: E402
-from models import labels  # noqa: E402
-from models.coding import container  # noqa: E402
+import cli
+from models import labels
+from models.coding import container
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model, if it is no shipped one.")

@@ -14,7 +14,7 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli  # noqa: E402
+import cli
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of the pictures.")

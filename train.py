@@ -18,8 +18,8 @@ import cli
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from models.config import ModelConfig  # noqa: E402
-from training.settings import PARTS, ContextSettings, TrainSettings  # noqa: E402
+from models.config import PARTS, ModelConfig
+from training.settings import ContextSettings, TrainSettings
 
 _M, _S = ModelConfig(), TrainSettings()
 F = flags.FLAGS
@@ -128,10 +128,8 @@ def _train(settings, context):
             run.start_linear(model, settings, source, extra)
         card = {"command": " ".join(sys.argv), "dataset": F.dataset, "extra": F.extra_images}
         exported = run.train(training, out, source, extra, context, card)
-    except (store.ModelError, sources.MissingDataset, loop.TrainingDiverged) as error:
+    except (store.ModelError, sources.MissingDataset, loop.Stopped) as error:
         raise cli.UserError(str(error)) from error
-    except loop.Interrupted as error:
-        raise cli.UserError(f"{error}") from error
     print(f"{exported.path}: the model {exported.fingerprints[0].hex()}.")
 
 

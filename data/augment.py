@@ -44,9 +44,7 @@ def _resize(crop: tf.Tensor, side: int) -> tf.Tensor:
     return tf.ensure_shape(resized, (side, side, 3))
 
 
-def random_patch(
-    encoded: tf.Tensor, seed: tf.Tensor, side: int, least_area: float
-) -> tf.Tensor:
+def random_patch(encoded: tf.Tensor, seed: tf.Tensor, side: int, least_area: float) -> tf.Tensor:
     """A random resized crop, flipped half the time.
 
     Args:

@@ -14,9 +14,9 @@ import numpy as np
 # Refuse pictures beyond this unless asked: a small file can promise a huge one.
 MAX_PIXELS = 200_000_000
 
-EXTENSIONS = frozenset(
-    ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()
-)
+_COMMON = ("bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tga", "tif", "tiff")
+_OTHERS = ("avif", "jp2", "pbm", "pgm", "pnm", "ppm", "webp")
+EXTENSIONS = frozenset(f".{name}" for name in _COMMON + _OTHERS)
 
 
 class BadImage(Exception):

@@ -47,7 +47,9 @@ def training_batches(
     labelled = batch - extras
     if labelled and source.count < labelled:
         raise ValueError(f"a batch of {labelled} needs as many pictures, not {source.count}.")
-    steps = source.count // labelled if labelled else extra.count // extras
+    first = source if labelled else extra
+    assert first is not None
+    steps = first.count // (labelled or extras)
     epoch, skip = divmod(first_step, steps)
     while True:
         start = epoch * steps
@@ -55,7 +57,7 @@ def training_batches(
         if labelled:
             part = source.epoch(seed, epoch).take(steps * labelled).skip(skip * labelled)
             parts.append(_patches(part, labelled, start + skip, side, least_area, (seed, 0)))
-        if extras:
+        if extra is not None and extras:
             part = _forever(extra, seed, (start + skip) * extras).take((steps - skip) * extras)
             parts.append(_patches(part, extras, start + skip, side, least_area, (seed, 1)))
         yield _join(parts).prefetch(tf.data.AUTOTUNE)

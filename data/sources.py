@@ -13,12 +13,14 @@ FOLDER = "folder:"
 # Encoded pictures held for shuffling; ImageNet's weigh about 0.1 MB each.
 SHUFFLE_BUFFER = 10_000
 
-MISSING = """\
-The dataset {name} is not prepared in {data_dir}.
-Its licence lets nobody pass it on, so download it yourself from https://image-net.org (account needed): \
-ILSVRC2012_img_train.tar (138 GB) and ILSVRC2012_img_val.tar (6 GB), and lay both into {manual}; \
-the next run unpacks them once. To start at once with a smaller set: --dataset=imagenette/320px-v2 \
-(1.5 GB, downloaded for you), or --dataset=folder:PATH with PATH/train/CLASS/*.jpg and PATH/val/CLASS/*.jpg."""
+MISSING = (
+    "The dataset {name} is not prepared in {data_dir}. Its licence lets nobody pass it on, so"
+    " download it yourself from https://image-net.org (account needed):"
+    " ILSVRC2012_img_train.tar (138 GB) and ILSVRC2012_img_val.tar (6 GB), and lay both into"
+    " {manual}; the next run unpacks them once. To start at once with a smaller set:"
+    " --dataset=imagenette/320px-v2 (0.3 GB, downloaded for you), or --dataset=folder:PATH with"
+    " PATH/train/CLASS/*.jpg and PATH/val/CLASS/*.jpg."
+)
 
 
 class MissingDataset(Exception):
@@ -91,9 +93,7 @@ def _open_tfds(name: str, split: str, data_dir: str | None) -> Source:
 def _missing_text(builder, name: str, error: Exception) -> str:
     root = pathlib.Path(builder.data_dir).parents[1]
     if builder.name == "imagenet2012":
-        return MISSING.format(
-            name=name, data_dir=root, manual=root / "downloads" / "manual"
-        )
+        return MISSING.format(name=name, data_dir=root, manual=root / "downloads" / "manual")
     reason = str(error).strip().splitlines()
     return (
         f"The dataset {name} is not prepared in {root} and could not be downloaded"

@@ -16,7 +16,6 @@ from evaluation import metrics
 from evaluation.references import JPEG, nearest_rate
 from models import store
 from models.codec import Codec
-from models.coding import container
 
 FIGURES = ("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma", "encode_s", "decode_s")
 COLUMNS = ("image", "codec", "setting", "bytes", *FIGURES, "label", "probability")
@@ -109,7 +108,8 @@ def _text(value) -> str:
 def print_table(means: list[dict]) -> None:
     """The means, for people."""
     width = max(len(m["codec"]) for m in means)
-    print(f"{'codec':{width}}  {'bpp':>6} {'PSNR':>6} {'luma':>6} {'MS-SSIM':>8} {'enc s':>6} {'dec s':>6}")
+    heads = f"{'bpp':>6} {'PSNR':>6} {'luma':>6} {'MS-SSIM':>8} {'enc s':>6} {'dec s':>6}"
+    print(f"{'codec':{width}}  {heads}")
     for m in means:
         print(
             f"{m['codec']:{width}}  {m['bpp']:6.3f} {m['psnr_rgb']:6.2f} {m['psnr_luma']:6.2f}"

@@ -1,9 +1,9 @@
 """Pictures to `.dsic` bytes and back: networks, coder and file format together.
 
-    compress:    x ─► features ─► q ─► payload ─┬─► file
-                        └─► semantics (pre) ────┘
-    decompress:  file ─► payload ─► q ─► reconstruction ─► x_hat
-                                    └─► semantics (post)
+compress:    x ─► features ─► q ─► payload ─┬─► file
+                    └─► semantics (pre) ────┘
+decompress:  file ─► payload ─► q ─► reconstruction ─► x_hat
+                                └─► semantics (post)
 """
 
 from __future__ import annotations

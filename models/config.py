@@ -10,6 +10,8 @@ Arch = Literal["pre", "post"]
 Normalisation = Literal["batch", "gdn"]
 
 STAGES = 4
+# Of a model, as attributes of `models.deepsic.DeepSIC`.
+PARTS = ("features", "prior", "reconstruction", "semantics")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +52,7 @@ class ModelConfig:
         if self.arch not in ("pre", "post"):
             raise ValueError(f"arch must be 'pre' or 'post', not {self.arch!r}.")
         if self.normalisation not in ("batch", "gdn"):
-            raise ValueError(
-                f"normalisation must be 'batch' or 'gdn', not {self.normalisation!r}."
-            )
+            raise ValueError(f"normalisation must be 'batch' or 'gdn', not {self.normalisation!r}.")
         if len(self.kernels) != STAGES or len(self.strides) != STAGES:
             raise ValueError(
                 f"kernels and strides take {STAGES} numbers each, "

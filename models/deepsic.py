@@ -1,20 +1,21 @@
 """DeepSIC in its two forms (section III, figure 2).
 
-    pre:   x ─► features ─f─► quantise ─q─► bits ═► bits ─► Q⁻¹(q) ─► reconstruction ─► x_hat
-                   └─f─► semantics ─► class ═════► class
+pre:   x ─► features ─f─► quantise ─q─► bits ═► bits ─► Q⁻¹(q) ─► reconstruction ─► x_hat
+               └─f─► semantics ─► class ═════► class
 
-    post:  x ─► features ─f─► quantise ─q─► bits ═► bits ─► Q⁻¹(q) ─► reconstruction ─► x_hat
-                                                              └─► semantics ─► class
+post:  x ─► features ─f─► quantise ─q─► bits ═► bits ─► Q⁻¹(q) ─► reconstruction ─► x_hat
+                                                          └─► semantics ─► class
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from models import quantiser
-from models.config import ModelConfig
+from models.config import PARTS, ModelConfig
 from models.features import FeatureExtractor
 from models.rate import FactorisedPrior
 from models.reconstruction import Reconstruction
@@ -69,7 +70,7 @@ class DeepSIC(tf.keras.Model):
         training: bool = False,
         seed: tf.Tensor | None = None,
         surrogate: str = "noise",
-        classify: bool = True,
+        parts: Collection[str] = PARTS,
     ) -> Outputs:
         """Compresses without coding: the rate is estimated by the prior.
 
@@ -80,9 +81,11 @@ class DeepSIC(tf.keras.Model):
           surrogate: what the decoder sees in training: `noise`, the noisy
             features that the rate is measured on, or `mixed`, the quantised
             ones with a straight-through gradient.
-          classify: run the head; without it the logits are zeros.
+          parts: those that learn. In training, what none of them needs is left
+            out: without the head the logits are zeros, with the head alone
+            x_hat is x and the bits are zeros.
         """
-        f = self.features(x, training=training)
+        f = self.features(x, training=training and "features" in parts)
         bits = self.config.bits
         y = quantiser.to_steps(f, bits)
         if training:
@@ -92,9 +95,11 @@ class DeepSIC(tf.keras.Model):
         else:
             y_ste = y_rate = y_hat = quantiser.dequantise(quantiser.quantise(y, bits))
         scale = float(quantiser.half_levels(bits))
-        x_hat = self.reconstruction(y_hat / scale, training=training)
-        if classify:
+        x_hat, rate = x, tf.zeros(tf.shape(x)[0])
+        logits = tf.zeros((tf.shape(x)[0], self.config.classes))
+        if not training or set(parts) - {"semantics"}:
+            x_hat = self.reconstruction(y_hat / scale, training=training)
+            rate = self.prior(y_rate)
+        if not training or "semantics" in parts:
             logits = self.semantics(f if self.config.arch == "pre" else y_ste / scale, training)
-        else:
-            logits = tf.zeros((tf.shape(x)[0], self.config.classes))
-        return Outputs(x_hat, self.prior(y_rate), logits)
+        return Outputs(x_hat, rate, logits)

@@ -1,6 +1,6 @@
 """The feature extractor f (section III-A, figure 3).
 
-      x ─► conv 7×7 ↓4 ─norm─┬─► conv 5×5 ↓2 ─norm─┬─► conv 3×3 ─norm─┬─► conv 3×3 ─norm─bound─► f(x)
+      x ─► conv 7×7 ↓4 ─norm─┬─► conv 5×5 ↓2 ─norm─┬─► conv 3×3 ─norm─┬─► conv 3×3 ─bound─► f(x)
                              │                     │   ▲              │   ▲
                              └──── pool, gain ─────┼───┴──────────────┼───┤
                                                    └──── pool, gain ──┴───┘

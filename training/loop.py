@@ -25,11 +25,15 @@ PICTURES_EVERY = 2000
 BAD_STEPS = 25
 
 
-class TrainingDiverged(Exception):
+class Stopped(Exception):
+    """The run ended early; the message is one sentence that says why and what to do."""
+
+
+class TrainingDiverged(Stopped):
     """The loss stays non-finite; the message says what to change."""
 
 
-class Interrupted(Exception):
+class Interrupted(Stopped):
     """The run was asked to stop, and has saved its state."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-PARTS = ("features", "prior", "reconstruction", "semantics")
+from models.config import PARTS
 
 
 @dataclasses.dataclass(frozen=True)

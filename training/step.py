@@ -55,7 +55,13 @@ class TrainStep:
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         seed = tf.stack([tf.constant(s.seed, tf.int64) + replica * 1_000_003, step])
         with tf.GradientTape() as tape:
-            outputs = self.model(batch["x"], training=True, seed=seed, surrogate=s.surrogate, classify="semantics" in s.parts)
+            outputs = self.model(
+                batch["x"],
+                training=True,
+                seed=seed,
+                surrogate=s.surrogate,
+                parts=s.parts,
+            )
             losses = joint_loss(
                 batch["x"],
                 outputs.x_hat,

@@ -22,7 +22,9 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "auto":
         name = "cpu" if not gpus else "gpu" if len(gpus) == 1 else "mirrored"
     if name in ("gpu", "mirrored") and not gpus:
-        raise ValueError(f"--strategy={name} needs a GPU and TensorFlow sees none; use --strategy=cpu.")
+        raise ValueError(
+            f"--strategy={name} needs a GPU and TensorFlow sees none; use --strategy=cpu."
+        )
     if name == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":

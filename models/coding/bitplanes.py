@@ -54,16 +54,6 @@ class Trees:
         """How many planes the deepest tree has."""
         return int(self.plane.max()) + 1
 
-
-    def check(self, channels: int) -> None:
-        """Raises ValueError unless every level of every channel is reached exactly once."""
-        if self.threshold.shape != (channels, NODES) or self.child.shape != (channels, NODES, 2):
-            raise ValueError("the trees have the wrong shape")
-        links = np.sort(self.child.reshape(channels, -1), axis=1)
-        expected = np.concatenate([np.arange(-LEVELS, 0), np.arange(1, NODES)])
-        if (links != expected).any():
-            raise ValueError("the trees are damaged")
-
     @classmethod
     def from_links(cls, threshold: np.ndarray, child: np.ndarray) -> Trees:
         """Trees from what their nodes ask and where they lead; the rest is derived.
@@ -72,6 +62,12 @@ class Trees:
           ValueError: if that is no set of trees.
         """
         channels = len(threshold)
+        if threshold.shape != (channels, NODES) or child.shape != (channels, NODES, 2):
+            raise ValueError("the trees have the wrong shape")
+        links = np.sort(child.reshape(channels, -1), axis=1)
+        expected = np.concatenate([np.arange(-LEVELS, 0), np.arange(1, NODES)])
+        if (links != expected).any():
+            raise ValueError("a tree does not reach every level once")
         low, high, plane = (np.zeros((channels, NODES), np.int16) for _ in range(3))
         high[:, 0] = LEVELS - 1
         rows = np.arange(channels)
@@ -88,11 +84,9 @@ class Trees:
                 low[rows[inner], to[inner]] = a[inner]
                 high[rows[inner], to[inner]] = b[inner]
                 plane[rows[inner], to[inner]] = plane[inner, number] + 1
-        trees = cls(
+        return cls(
             threshold.astype(np.int16), child.astype(np.int16), plane.astype(np.int8), low, high
         )
-        trees.check(channels)
-        return trees
 
 
 def build_trees(counts: np.ndarray) -> Trees:

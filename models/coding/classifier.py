@@ -90,7 +90,7 @@ class Classifier:
         return near.reshape(rows * columns, *near.shape[2:])
 
     def predict(self, near: np.ndarray, number: int) -> np.ndarray:
-        """Predictions of each symbol from its own channel, in 1/2**REST_BITS; (positions, channels)."""
+        """Each symbol from its channel's neighbours, (positions, channels) in 1/2**REST_BITS."""
         if not TAPS[number]:
             return np.zeros((len(near), self.tables.channels), np.float32)
         p = np.einsum("ntc,tc->nc", near[:, :, :-1], self.predictor[number])

@@ -23,7 +23,7 @@ from models.coding.tables import (
     Tables,
 )
 
-BATCH = 8
+BATCH = 2
 RATE = 3e-3
 
 
@@ -42,7 +42,7 @@ def fit(
       maps: int8 (maps, h, w, channels), symbols of training pictures.
       lowest: the smallest symbol there is.
       hidden: units of the classifier's hidden layers.
-      steps: of training, each on a batch of 8 maps.
+      steps: of training, each on two maps.
       seed: of initial weights and order.
       report: called now and then with the step and the mean bits a position.
 

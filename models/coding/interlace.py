@@ -1,13 +1,13 @@
 """The order in which positions are coded: Adam7's, seven passes that fill in.
 
-    1 6 4 6 2 6 4 6      Each pass stands on a lattice of its own and knows all
-    7 7 7 7 7 7 7 7      symbols of the passes before it, so a whole pass is
-    5 6 5 6 5 6 5 6      classified in one batched call. A pass sees its known
-    7 7 7 7 7 7 7 7      neighbours within two lattice steps: `TAPS`.
-    3 6 4 6 3 6 4 6
-    7 7 7 7 7 7 7 7
-    5 6 5 6 5 6 5 6
-    7 7 7 7 7 7 7 7
+1 6 4 6 2 6 4 6      Each pass stands on a lattice of its own and knows all
+7 7 7 7 7 7 7 7      symbols of the passes before it, so a whole pass is
+5 6 5 6 5 6 5 6      classified in one batched call. A pass sees its known
+7 7 7 7 7 7 7 7      neighbours within two lattice steps: `TAPS`.
+3 6 4 6 3 6 4 6
+7 7 7 7 7 7 7 7
+5 6 5 6 5 6 5 6
+7 7 7 7 7 7 7 7
 """
 
 from __future__ import annotations

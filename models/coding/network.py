@@ -67,9 +67,9 @@ class ContextNetwork(tf.Module):
             return [tf.constant(p, dtype) for p in planes]
 
         self.state = by_plane(state, tf.int32)
-        self.node = by_plane(flat, tf.int32)
+        self.node = tf.constant(flat.reshape(-1), tf.int32)
         self.place = by_plane(paths.place, tf.int32)
-        self.bit = by_plane(paths.bit, tf.float32)
+        self.bit = tf.constant(paths.bit.reshape(-1), tf.float32)
         self.depth = tf.constant((node >= 0).sum(axis=-1).reshape(-1), tf.int32)
         rng = np.random.default_rng(seed)
 
@@ -100,51 +100,70 @@ class ContextNetwork(tf.Module):
             tf.ones_like(values[..., :1]), [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)]
         )
         h, w = values.shape[1:3]
-        nats = [
-            self._pass_nats(n, padded, inside, h, w, p.of(levels), p.of(rests))
-            for n, p in enumerate(PASSES)
-        ]
-        positions = tf.cast(tf.reduce_prod(tf.shape(values)[:3]), tf.float32)
-        return tf.add_n(nats) / positions / tf.math.log(2.0)
+        c = self.channels
+        # All passes side by side: only their spatial layers and biases differ.
+        sums = [self._spatial_sum(n, padded, inside, h, w) for n in range(len(PASSES))]
+        number = tf.repeat(tf.range(len(PASSES)), [tf.shape(s)[0] for s in sums])
+        units = _hidden(tf.concat(sums, axis=0))
+        level = tf.concat([tf.reshape(p.of(levels), (-1, c)) for p in PASSES], axis=0)
+        rest = tf.concat([tf.reshape(p.of(rests), (-1, c)) for p in PASSES], axis=0)
+        nats = self._nats(units, number, level + tf.range(c) * LEVELS, tf.reshape(rest, (-1,)))
+        return nats / tf.cast(tf.shape(units)[0], tf.float32) / tf.math.log(2.0)
 
     def _clip(self, values: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(values, -self.cap, self.cap)
 
-    def _pass_nats(self, number, padded, inside, h, w, levels, rests) -> tf.Tensor:
-        c = self.channels
-        level = tf.reshape(levels, (-1, c)) + tf.range(c) * LEVELS
-        rests = tf.reshape(rests, (-1,))
-        s = _hidden(self._spatial_sum(number, padded, inside, h, w))
+    def _nats(self, units, number, level, rests) -> tf.Tensor:
+        """Cross entropy of all bits, in nats.
+
+        Args:
+          units: (positions, hidden), the first hidden layer.
+          number: (positions,), of the pass.
+          level: (positions, channels), flat index of channel and residual level.
+          rests: (positions·channels,), the predictor's.
+        """
         depth = tf.reshape(tf.gather(self.depth, level), (-1,))
         total = 0.0
         for d in range(PLANES):
-            t = s @ self.inner[d] + self.inner_bias[number, d]
+            t = units @ self.inner[d] + tf.gather(self.inner_bias[:, d], number)
             if d:
                 state = tf.gather(self.state[d], level)
                 seen = [tf.gather(self.node_mean, state), tf.gather(self.node_size, state)]
                 t += tf.concat(seen, axis=-1) @ self.known[d]
             logits = tf.reshape(_hidden(t) @ self.outer[d], (-1,))
-            # All deeper planes share the last layer; few symbols reach them.
-            planes = [d] if d < DENSE_PLANES else range(d, self.trees.planes)
-            for plane in planes:
-                total += self._plane_nats(plane, level, depth, logits, rests)
+            flat = tf.reshape(level, (-1,))
+            if d < DENSE_PLANES:
+                total += self._plane_nats(d, flat, depth, logits, rests)
+            else:
+                total += self._deep_nats(flat, depth, logits)
         return total
 
     def _plane_nats(self, plane: int, level, depth, logits, rests) -> tf.Tensor:
-        """Cross entropy of the symbols that a plane asks about, in nats."""
+        """Of one of the first planes, whose nodes have weights of their own."""
         live = tf.where(depth > plane)[:, 0]
-        mine = tf.gather(tf.reshape(level, (-1,)), live)
-        channel = mine // LEVELS
-        bias = tf.gather(tf.reshape(self.node_bias, (-1,)), tf.gather(self.node[plane], mine))
-        if plane < DENSE_PLANES:
-            place = tf.cast(tf.gather(self.place[plane], mine), tf.int64)
-            logit = tf.gather(logits, live * (1 << plane) + place)
-            logit += tf.gather(self.rest[plane], channel) * tf.gather(rests, live)
-        else:
-            logit = tf.gather(logits, live)
-        bit = tf.gather(self.bit[plane], mine)
-        nats = tf.nn.sigmoid_cross_entropy_with_logits(labels=bit, logits=logit + bias)
-        return tf.reduce_sum(nats)
+        mine = tf.gather(level, live)
+        place = tf.cast(tf.gather(self.place[plane], mine), tf.int64)
+        logit = tf.gather(logits, live * (1 << plane) + place)
+        logit += tf.gather(self.rest[plane], mine // LEVELS) * tf.gather(rests, live)
+        return self._cross_entropy(mine * self.trees.planes + plane, logit)
+
+    def _deep_nats(self, level, depth, logits) -> tf.Tensor:
+        """Of all deeper planes together: few symbols get there, and share a layer."""
+        live = tf.where(depth > DENSE_PLANES)[:, 0]
+        planes = tf.range(DENSE_PLANES, self.trees.planes)
+        asked = tf.where(tf.gather(depth, live)[:, None] > planes)
+        live = tf.gather(live, asked[:, 0])
+        plane = tf.gather(planes, asked[:, 1])
+        where = tf.gather(level, live) * self.trees.planes + plane
+        return self._cross_entropy(where, tf.gather(logits, live))
+
+    def _cross_entropy(self, where: tf.Tensor, logit: tf.Tensor) -> tf.Tensor:
+        """Sum over questions: `where` indexes (channel, level, plane)."""
+        bias = tf.gather(tf.reshape(self.node_bias, (-1,)), tf.gather(self.node, where))
+        bit = tf.gather(self.bit, where)
+        return tf.reduce_sum(
+            tf.nn.sigmoid_cross_entropy_with_logits(labels=bit, logits=logit + bias)
+        )
 
     def _spatial_sum(self, number, padded, inside, h, w) -> tf.Tensor:
         if not TAPS[number]:

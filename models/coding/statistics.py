@@ -74,14 +74,14 @@ def measure(levels: np.ndarray) -> Statistics:
     trees = build_trees(histogram)
     mean, size = _node_values(trees, histogram)
     cap = np.abs(values).max(axis=(0, 1, 2)).astype(np.int32)
-    return Statistics(
-        centre, cap, wide, predictor, histogram, _reach(residual), trees, mean, size
-    )
+    return Statistics(centre, cap, wide, predictor, histogram, _reach(residual), trees, mean, size)
 
 
 def _histogram(levels: np.ndarray) -> np.ndarray:
     channels = levels.shape[-1]
-    return np.stack([np.bincount(levels[..., c].ravel(), minlength=LEVELS) for c in range(channels)])
+    return np.stack(
+        [np.bincount(levels[..., c].ravel(), minlength=LEVELS) for c in range(channels)]
+    )
 
 
 def _residuals(levels, centre, wide, prediction) -> tuple[np.ndarray, np.ndarray]:

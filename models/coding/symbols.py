@@ -163,7 +163,7 @@ class SymbolCoder:
         at = np.tile(root.astype(np.int32), (len(near), 1)).reshape(-1)
         pending = np.flatnonzero(at >= 0)
         base = np.arange(c, dtype=np.int32) * (NODES + LEVELS)
-        sums = None
+        sums = np.zeros((0, c), np.float32)
         for plane in range(t.trees.planes):
             if not len(pending):
                 break

@@ -130,7 +130,8 @@ class Tables:
         widths = [c << plane for plane in range(DENSE_PLANES)] + [c]
         if [o.shape for o in self.outer] != [(h, width) for width in widths]:
             raise ValueError("an outer layer has the wrong shape")
-        self.trees.check(c)
+        if self.trees.channels != c:
+            raise ValueError("trees and tables have different channels")
 
     def check_exact(self) -> None:
         """Proves that no sum can reach 2**24.
@@ -141,7 +142,9 @@ class Tables:
         for number, taps in enumerate(TAPS):
             cap = np.tile(self.cap, len(taps))
             largest = np.concatenate([cap, cap, np.ones(len(taps))])
-            self._bound(f"spatial {number}", self.spatial[number], largest, self.spatial_bias[number])
+            self._bound(
+                f"spatial {number}", self.spatial[number], largest, self.spatial_bias[number]
+            )
             self._bound("predictor", self.predictor[number], np.full(len(taps), LEVELS - 1.0), 0)
         for plane in range(PLANES):
             weights = np.concatenate([self.inner[plane], self.known[plane]])
@@ -166,7 +169,7 @@ class Tables:
 
     def to_bytes(self) -> bytes:
         """The tables as an .npz without pickles, every array of the smallest integer type."""
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, tuple):
