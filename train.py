@@ -64,6 +64,7 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_string("init_from", None, "A model to start from: its name or folder.")
 flags.DEFINE_string("out", "runs/deepsic", "Folder of checkpoints, logs and the exported model.")
+flags.DEFINE_bool("export_now", False, "Export the last checkpoint instead of training on.")
 flags.DEFINE_float("checkpoint_minutes", 5.0, "Between two checkpoints.")
 
 
@@ -127,7 +128,9 @@ def _train(settings, context):
         elif settings.start == "linear":
             run.start_linear(model, settings, source, extra)
         card = {"command": " ".join(sys.argv), "dataset": F.dataset, "extra": F.extra_images}
-        exported = run.train(training, out, source, extra, context, card)
+        if not F.export_now:
+            training.train(source, extra)
+        exported = run.export(training, out, source, extra, context, card, folder)
     except (store.ModelError, sources.MissingDataset, loop.Stopped) as error:
         raise cli.UserError(str(error)) from error
     print(f"{exported.path}: the model {exported.fingerprints[0].hex()}.")

@@ -68,6 +68,10 @@ class Folder:
         except (ValueError, TypeError) as error:
             raise ModelError(f"{self.path}/labels.json is damaged: {error}") from error
 
+    def read_tables(self, fingerprint: bytes | None = None) -> bytes:
+        """The file of the coding tables with a fingerprint, or of the newest."""
+        return self.read(f"tables-{(fingerprint or self.fingerprints[0]).hex()}.npz")
+
     def read(self, name: str) -> bytes:
         """A file of the folder, after comparing its checksum with the card's."""
         path = self.path / name
@@ -200,12 +204,12 @@ def load_tables(folder: Folder, fingerprint: bytes | None = None) -> Tables:
     """Coding tables of a model: those a file names, or the newest."""
     from models.coding.tables import Tables
 
-    name = f"tables-{(fingerprint or folder.fingerprints[0]).hex()}.npz"
-    arrays = load_arrays(folder.read(name), f"{folder.path}/{name}")
+    what = f"a coding table of {folder.path}"
+    arrays = load_arrays(folder.read_tables(fingerprint), what)
     try:
         return Tables.from_arrays(arrays)
     except (KeyError, ValueError, IndexError) as error:
-        raise ModelError(f"{folder.path}/{name} is damaged: {error}.") from error
+        raise ModelError(f"{what} is damaged: {error}.") from error
 
 
 def copy_weights(folder: Folder, model: DeepSIC) -> list[str]:

@@ -1,56 +1,21 @@
-"""Tiny pictures, folders of them and networks for every test."""
+"""Models shared by the tests."""
 
-import io
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# The tests measure numbers to the last bit, which only a CPU promises.
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-import numpy as np
 import pytest
-from PIL import Image
 
-CLASSES = ("cat", "dog")
-TRAIN, VAL = 5, 3
-
-
-def photograph(seed, height=48, width=64):
-    """A smooth coloured picture, uint8 (height, width, 3)."""
-    rng = np.random.default_rng(seed)
-    v, u = np.mgrid[:height, :width] / 32.0
-    waves = [
-        np.sin(u * rng.uniform(-3, 3) + v * rng.uniform(-3, 3) + rng.uniform(0, 6))
-        for _ in range(9)
-    ]
-    x = np.stack(waves, axis=-1).reshape(height, width, 3, 3).sum(axis=-1)
-    return np.clip(127.5 + 45 * x, 0, 255).astype(np.uint8)
-
-
-def encoded(x, kind="PNG", **options):
-    """The bytes of a picture's file."""
-    file = io.BytesIO()
-    Image.fromarray(x).save(file, kind, **options)
-    return file.getvalue()
-
-
-def tiny_config(**changes):
-    """The smallest model that has every part."""
-    from models.config import ModelConfig
-
-    values = {"filters": 8, "latents": 8, "head_width": 8, "classes": 3}
-    return ModelConfig(**(values | changes))
+from tests.models_for_tests import make_model
 
 
 @pytest.fixture(scope="session")
-def picture_folder(tmp_path_factory):
-    """PATH/train/CLASS/*.jpg and PATH/val/CLASS/*.jpg."""
-    root = tmp_path_factory.mktemp("pictures")
-    for split, count in (("train", TRAIN), ("val", VAL)):
-        for number, name in enumerate(CLASSES):
-            folder = root / split / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                x = photograph(100 * number + 10 * i + count)
-                (folder / f"{i}.jpg").write_bytes(encoded(x, "JPEG", quality=95))
-    return root
+def pre(tmp_path_factory):
+    """Folder of a small `pre` model."""
+    return make_model(tmp_path_factory.mktemp("models") / "pre", "pre")
+
+
+@pytest.fixture(scope="session")
+def post(tmp_path_factory):
+    """Folder of a small `post` model."""
+    return make_model(tmp_path_factory.mktemp("models") / "post", "post")

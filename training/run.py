@@ -113,22 +113,26 @@ def fit_tables(
     return tables.to_bytes()
 
 
-def train(
+def export(
     run: Run,
     out: pathlib.Path,
     source: Source,
     extra: Source | None,
     context: ContextSettings,
     card: dict,
+    init_from: store.Folder | None,
 ) -> store.Folder:
-    """Trains to the end, fits the coding tables and exports the model to out/model."""
-    run.train(source, extra)
+    """Fits the coding tables to a trained model and writes it to out/model."""
     run.optimisers.use_averages()
-    tables = fit_tables(run.model, context, source, extra, run.settings.seed)
+    if init_from is not None and "features" not in run.settings.parts:
+        # The symbols are those of the model that it started from.
+        tables = init_from.read_tables()
+    else:
+        tables = fit_tables(run.model, context, source, extra, run.settings.seed)
     card = card | {
         "settings": dataclasses.asdict(run.settings),
         "context": dataclasses.asdict(context),
-        "steps": run.settings.steps,
+        "steps": int(run.step.step),
         "hours": round(float(run.seconds) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
     }

@@ -1,0 +1,44 @@
+"""Small untrained models in folders, with coding tables of their own symbols."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from data.samples import sample_images
+from models import quantiser, store
+from models.coding.fit import fit
+from models.config import ModelConfig
+from models.deepsic import DeepSIC
+from models.initialise import linear_block_transform
+from models.labels import Labels
+
+CLASSES = ["n01440764", "n02102040", "n03028079"]
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """A piece of a photograph, uint8 (height, width, 3)."""
+    return sample_images()["coffee"][100 : 100 + height, 200 : 200 + width]
+
+
+def make_model(path: pathlib.Path, arch: str, classes: list[str] = CLASSES) -> store.Folder:
+    """Writes a model of 16 filters that compresses as a block transform does."""
+    tf.keras.utils.set_random_seed(1)
+    config = ModelConfig(
+        arch=arch,
+        filters=16,
+        latents=16,
+        normalisation="gdn",
+        skip_gain=0.0,
+        classes=len(classes),
+        head_width=8,
+    )
+    model = DeepSIC(config)
+    model.create_variables()
+    x = np.stack([photo(192, 192), photo(192, 192)[::-1]]).astype(np.float32)
+    linear_block_transform(model, x, lambda1=0.01, seed=1)
+    q = model.symbols(model.features(x)).numpy().astype(np.int8)
+    tables = fit(q, lowest=quantiser.lowest_symbol(config.bits), hidden=8, steps=2)
+    return store.save(path, model, tables.to_bytes(), Labels.of(classes), {"name": path.name})

@@ -1,0 +1,175 @@
+"""The commands as people call them: what they print, write and refuse."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.models_for_tests import make_model, photo
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def call(*arguments, code=0):
+    """Runs a command; returns its outputs after checking exit code and manners."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "in.png"
+    Image.fromarray(photo(50, 70)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def coded(pre, tmp_path_factory):
+    """A picture and its file."""
+    folder = tmp_path_factory.mktemp("coded")
+    Image.fromarray(photo(50, 70)).save(folder / "in.png")
+    out, _ = call("compress.py", folder / "in.png", folder / "in.dsic", f"--model={pre.path}")
+    return folder / "in.dsic", out
+
+
+def test_compress_and_decompress_a_file(pre, coded, tmp_path):
+    path, line = coded
+    size = path.stat().st_size
+    assert line.startswith(f"{path}: {size} bytes, {8 * size / 3500:.3f} bpp, ")
+    out, _ = call("decompress.py", path, tmp_path / "out.png", f"--model={pre.path}")
+    assert "70×50" in out
+    assert np.asarray(Image.open(tmp_path / "out.png")).shape == (50, 70, 3)
+
+
+def test_semantics_are_read_without_model_or_tensorflow(coded):
+    path, line = coded
+    code = (
+        "import sys; sys.argv = ['decompress.py', sys.argv[1], '--semantics_only'];"
+        "import runpy\n"
+        "try: runpy.run_path('decompress.py', run_name='__main__')\n"
+        "except SystemExit as e: assert not e.code\n"
+        "assert not {'tensorflow', 'numpy', 'PIL'} & set(sys.modules)"
+    )
+    out, _ = call("-c", code, path)
+    assert line.rstrip().endswith(out.split(": ", 1)[1].rstrip())
+
+
+def test_post_semantics_need_no_reconstruction(post, picture, tmp_path):
+    call("compress.py", picture, tmp_path / "a.dsic", f"--model={post.path}")
+    out, _ = call("decompress.py", tmp_path / "a.dsic", "--semantics_only", f"--model={post.path}")
+    assert "%" in out
+
+
+def test_folders_go_recursively_and_one_bad_file_does_not_stop_the_rest(pre, tmp_path):
+    source = tmp_path / "süß und scharf"
+    (source / "inner").mkdir(parents=True)
+    Image.fromarray(photo(20, 30)).save(source / "a.png")
+    Image.fromarray(photo(30, 20)).save(source / "inner" / "b.jpg")
+    (source / "bad.png").write_bytes(b"no picture")
+    os.symlink(source / "nowhere.png", source / "broken.png")
+    _, err = call("compress.py", source, tmp_path / "out", f"--model={pre.path}", code=1)
+    assert "bad.png" in err
+    assert "broken.png" in err
+    found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    assert found == ["a.dsic", "inner/b.dsic"]
+    call("decompress.py", tmp_path / "out", tmp_path / "back", f"--model={pre.path}")
+    assert Image.open(tmp_path / "back" / "inner" / "b.png").size == (20, 30)
+
+
+def test_existing_files_are_kept_unless_told_otherwise(pre, coded, picture):
+    path, _ = coded
+    before = path.read_bytes()
+    _, err = call("compress.py", picture, path, f"--model={pre.path}", code=1)
+    assert "--overwrite" in err
+    assert path.read_bytes() == before
+    call("compress.py", picture, path, f"--model={pre.path}", "--overwrite")
+    assert path.read_bytes() == before
+
+
+def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    Image.fromarray(photo(9, 9)).save(source / "a.png")
+    Image.fromarray(photo(9, 9)).save(source / "a.jpg")
+    _, err = call("compress.py", source, tmp_path / "out", f"--model={pre.path}", code=1)
+    assert "rename" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["compress.py", "nowhere.png", "out.dsic"], "does not exist"),
+        (["compress.py", "README.md"], "two arguments"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--model=nothing"], "nothing"),
+        (["compress.py", "--colour=red"], "--help"),
+        (["decompress.py", "README.md", "/tmp/x.png"], "no .dsic file"),
+        (["decompress.py", "README.md"], "--semantics_only"),
+        (["evaluate.py"], "--images"),
+        (["train.py", "--dataset=folder:/nowhere"], "no folder"),
+        (["train.py", "--strides=4,2"], "strides"),
+        (["train.py", "--strides=4,2,x,1"], "strides"),
+        (["train.py", "--parts=nose"], "nose"),
+    ],
+)
+def test_mistakes_get_one_sentence(arguments, hint):
+    code = 2 if "--colour=red" in arguments else 1
+    _, err = call(*arguments, code=code)
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert hint in lines[0]
+
+
+def test_another_model_is_named_by_its_fingerprint(post, coded, tmp_path):
+    path, _ = coded
+    _, err = call("decompress.py", path, tmp_path / "x.png", f"--model={post.path}", code=1)
+    assert "another model" in err
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_promised_pixels_are_limited(pre, coded, tmp_path):
+    path, _ = coded
+    options = [f"--model={pre.path}", "--max_pixels=100"]
+    _, err = call("decompress.py", path, tmp_path / "x.png", *options, code=1)
+    assert "--max_pixels" in err
+
+
+def test_labels_that_are_not_imagenets_come_from_the_model(tmp_path, picture):
+    folder = make_model(tmp_path / "m", "pre", ["cat", "dog"])
+    call("compress.py", picture, tmp_path / "a.dsic", f"--model={folder.path}")
+    out, _ = call(
+        "decompress.py", tmp_path / "a.dsic", "--semantics_only", f"--model={folder.path}"
+    )
+    assert "cat" in out or "dog" in out
+    _, err = call("decompress.py", tmp_path / "a.dsic", "--semantics_only", code=1)
+    assert "--model" in err
+
+
+def test_evaluate_writes_tables(pre, tmp_path):
+    Image.fromarray(photo(170, 180)).save(tmp_path / "a.png")
+    out, _ = call(
+        "evaluate.py", f"--images={tmp_path}/*.png", f"--models={pre.path}", f"--out={tmp_path}/r"
+    )
+    assert "JPEG" in out
+    rows = (tmp_path / "r" / "rd.csv").read_text().splitlines()
+    assert len(rows) == 3
+    assert (tmp_path / "r" / "summary.csv").read_text().startswith("codec,images,bpp")
+
+
+@pytest.mark.parametrize("script", ["train.py", "compress.py", "decompress.py", "evaluate.py"])
+def test_help_answers_without_tensorflow(script):
+    code = (
+        f"import sys; sys.argv = ['{script}', '--help']; import runpy\n"
+        f"try: runpy.run_path('{script}', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    out, _ = call("-c", code)
+    assert "python" in out
