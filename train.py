@@ -9,6 +9,7 @@ names the units of every flag.
 import dataclasses
 import os
 import pathlib
+import re
 import sys
 
 from absl import flags
@@ -96,6 +97,7 @@ def main(rest):
         raise cli.UserError(f"train.py takes flags only, not {rest[0]!r}.")
     try:
         settings, context = TrainSettings(**_values(TrainSettings)), _context()
+        ModelConfig(**_values(ModelConfig))  # complains before any data is opened
         unknown = set(settings.parts) - set(PARTS)
         if unknown:
             raise ValueError(f"--parts has no {unknown.pop()}; it takes {', '.join(PARTS)}.")
@@ -106,6 +108,11 @@ def main(rest):
 
 def _context():
     return ContextSettings(**_values(ContextSettings, "context_"))
+
+
+def _without_folders(command):
+    """A command without the folders of this machine, for a card that others read."""
+    return re.sub(r"(?:~|\.\.?)?/(?:[^\s/=:]+/)+", "", command)
 
 
 def _train(settings, context):
@@ -127,7 +134,7 @@ def _train(settings, context):
             print(f"{out}: resumed at step {step}.")
         elif settings.start == "linear":
             run.start_linear(model, settings, source, extra)
-        card = {"command": " ".join(sys.argv), "dataset": F.dataset, "extra": F.extra_images}
+        card = {"command": _without_folders(" ".join(["python", *sys.argv]))}
         if not F.export_now:
             training.train(source, extra)
         exported = run.export(training, out, source, extra, context, card, folder)

@@ -47,6 +47,7 @@ def measure_jpeg(x: np.ndarray, bpp: float, name: str) -> dict:
     setting, data = nearest_rate(JPEG, x, bpp)
     middle = time.perf_counter()
     x_hat = JPEG.decode(data)
+    end = time.perf_counter()
     return {
         "codec": f"{JPEG.name} at the rate of {name}",
         "setting": f"{JPEG.knob}={setting}",
@@ -54,7 +55,7 @@ def measure_jpeg(x: np.ndarray, bpp: float, name: str) -> dict:
         "bpp": 8 * len(data) / (x.shape[0] * x.shape[1]),
         **metrics.measure(x, x_hat),
         "encode_s": (middle - start) / len(JPEG.values),
-        "decode_s": time.perf_counter() - middle,
+        "decode_s": end - middle,
         "label": "",
         "probability": math.nan,
     }

@@ -156,7 +156,7 @@ def load_arrays(data: bytes, what: str) -> dict[str, np.ndarray]:
         raise ModelError(f"{what} is damaged: {error}.") from error
 
 
-def _variables(model: DeepSIC) -> dict[str, Any]:
+def variables_of(model: DeepSIC) -> dict[str, Any]:
     """Variables by the attributes that lead to them, such as features/convs/0/kernel."""
     import tensorflow as tf
 
@@ -191,7 +191,7 @@ def load_networks(folder: Folder) -> DeepSIC:
     arrays = load_arrays(folder.read("weights.npz"), f"{folder.path}/weights.npz")
     model = DeepSIC(folder.config)
     model.create_variables()
-    variables = _variables(model)
+    variables = variables_of(model)
     for name, variable in variables.items():
         array = arrays.get(name)
         if array is None or array.shape != tuple(variable.shape) or not np.isfinite(array).all():
@@ -220,7 +220,7 @@ def copy_weights(folder: Folder, model: DeepSIC) -> list[str]:
     """
     arrays = load_arrays(folder.read("weights.npz"), f"{folder.path}/weights.npz")
     left = []
-    for name, variable in _variables(model).items():
+    for name, variable in variables_of(model).items():
         if name in arrays and arrays[name].shape == tuple(variable.shape):
             variable.assign(arrays[name].astype(np.float32))
         else:
@@ -241,7 +241,7 @@ def save(
       card: anything worth knowing; checksums and fingerprints are added.
     """
     weights = io.BytesIO()
-    arrays = {k: v.numpy().astype(np.float16) for k, v in _variables(model).items()}
+    arrays = {k: v.numpy().astype(np.float16) for k, v in variables_of(model).items()}
     np.savez_compressed(weights, **arrays)
     files = {
         "config.json": model.config.to_json().encode(),

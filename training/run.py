@@ -19,6 +19,7 @@ from models.config import ModelConfig
 from models.deepsic import DeepSIC
 from models.initialise import linear_block_transform
 from models.labels import Labels
+from models.prune import live_channels, prune, usual_symbols
 from training.loop import Run
 from training.settings import ContextSettings, TrainSettings
 
@@ -88,11 +89,8 @@ def collect_symbols(
     raise AssertionError("the pipelines have no end")
 
 
-def fit_tables(
-    model: DeepSIC, context: ContextSettings, source: Source, extra: Source | None, seed: int
-) -> bytes:
-    """Trains the context classifier of a model on its own symbols; returns the tables' file."""
-    maps = collect_symbols(model, context, source, extra, seed)
+def fit_tables(model: DeepSIC, context: ContextSettings, maps: np.ndarray, seed: int) -> bytes:
+    """Trains the context classifier of a model on its symbols; returns the tables' file."""
     with tqdm(total=context.steps, desc="context", disable=not sys.stderr.isatty()) as bar:
 
         def report(step: int, bits: float) -> None:
@@ -124,11 +122,17 @@ def export(
 ) -> store.Folder:
     """Fits the coding tables to a trained model and writes it to out/model."""
     run.optimisers.use_averages()
+    model = run.model
     if init_from is not None and "features" not in run.settings.parts:
         # The symbols are those of the model that it started from.
         tables = init_from.read_tables()
     else:
-        tables = fit_tables(run.model, context, source, extra, run.settings.seed)
+        maps = collect_symbols(model, context, source, extra, run.settings.seed)
+        if model.config.strides[-1] == 1:
+            keep = live_channels(maps)
+            model = prune(model, keep, usual_symbols(maps))
+            maps = maps[..., keep]
+        tables = fit_tables(model, context, maps, run.settings.seed)
     card = card | {
         "settings": dataclasses.asdict(run.settings),
         "context": dataclasses.asdict(context),
@@ -136,4 +140,4 @@ def export(
         "hours": round(float(run.seconds) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
     }
-    return store.save(out / "model", run.model, tables, Labels.of(list(source.labels)), card)
+    return store.save(out / "model", model, tables, Labels.of(list(source.labels)), card)

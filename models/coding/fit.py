@@ -60,7 +60,8 @@ def _train(network, statistics: Statistics, levels, steps, seed, report) -> None
     residuals, rests = statistics.residuals(levels)
     values = (levels - statistics.centre).astype(np.float32)
     adam = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(RATE, steps))
-    variables = network.trainable_variables
+    # The first pass has no neighbours, hence no spatial weights.
+    variables = [v for v in network.trainable_variables if v.shape.num_elements()]
 
     @tf.function
     def step(v, r, e):
@@ -95,8 +96,7 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
     outer, rest, outer_bits = [], [], []
     node_bias = np.zeros((c, NODES), np.int32)
     for plane in range(PLANES):
-        # Plane 0 knows nothing of its own place yet.
-        seen = network.known[plane].numpy() * (plane > 0)
+        seen = network.known[plane - 1].numpy() if plane else np.zeros((2 * c, network.hidden))
         (u, k), b, bits = _round(
             [
                 (network.inner[plane].numpy(), HIDDEN_MAX, HIDDEN_BITS),

@@ -49,6 +49,7 @@ class ContextNetwork(tf.Module):
         super().__init__()
         self.trees = trees = statistics.trees
         self.channels = channels = trees.channels
+        self.hidden = hidden
         paths = walk(trees, DENSE_PLANES)
         self.cap = tf.constant(statistics.cap, tf.float32)
         fixed = float(1 << VALUE_BITS)
@@ -80,7 +81,8 @@ class ContextNetwork(tf.Module):
         self.spatial = [dense(len(t) * (2 * channels + 1), hidden, 0.5) for t in TAPS]
         self.spatial_bias = tf.Variable(tf.fill((len(PASSES), hidden), 0.3))
         self.inner = [dense(hidden, hidden) for _ in range(PLANES)]
-        self.known = [dense(2 * channels, hidden, 0.5) for _ in range(PLANES)]
+        # Before plane 0 nothing is known of a position.
+        self.known = [dense(2 * channels, hidden, 0.5) for _ in range(1, PLANES)]
         self.inner_bias = tf.Variable(tf.fill((len(PASSES), PLANES, hidden), 0.3))
         self.outer = [dense(hidden, channels << d, 0.1) for d in range(DENSE_PLANES)]
         self.outer.append(dense(hidden, channels, 0.1))
@@ -129,7 +131,7 @@ class ContextNetwork(tf.Module):
             if d:
                 state = tf.gather(self.state[d], level)
                 seen = [tf.gather(self.node_mean, state), tf.gather(self.node_size, state)]
-                t += tf.concat(seen, axis=-1) @ self.known[d]
+                t += tf.concat(seen, axis=-1) @ self.known[d - 1]
             logits = tf.reshape(_hidden(t) @ self.outer[d], (-1,))
             flat = tf.reshape(level, (-1,))
             if d < DENSE_PLANES:

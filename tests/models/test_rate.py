@@ -80,7 +80,7 @@ def test_learned_rate_is_the_entropy_of_the_symbols():
         variables = prior.trainable_variables
         adam.apply_gradients(zip(tape.gradient(bits, variables), variables, strict=True))
 
-    for _ in range(400):
+    for _ in range(250):
         step()
     share = np.unique(y, return_counts=True)[1] / 3600
     entropy = -(share * np.log2(share)).sum()

@@ -1,0 +1,22 @@
+"""A source of tiny pictures and a small model to train on it."""
+
+import pytest
+import tensorflow as tf
+
+from data.sources import open_source
+from tests.data.pictures import write_class_folders
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    """Ten labelled pictures of two classes."""
+    root = write_class_folders(tmp_path_factory.mktemp("training") / "pictures")
+    return open_source(f"folder:{root}", "train")
+
+
+@pytest.fixture
+def eagerly():
+    """Runs steps without compiling them, which takes longer than a few tiny ones."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
