@@ -81,7 +81,10 @@ def _values(cls, prefix=""):
     numbers = {"strides": int, "kernels": int, "decay_at": float, "parts": str}
     for name, kind in numbers.items():
         if name in values:
-            values[name] = tuple(kind(v) for v in values[name])
+            try:
+                values[name] = tuple(kind(v) for v in values[name])
+            except ValueError as error:
+                raise ValueError(f"--{prefix}{name} takes numbers: {error}.") from error
     return values
 
 

@@ -78,6 +78,10 @@ def test_patches_show_the_least_area(least_area):
     area = width * height
     assert area.min() > least_area - 0.06
     assert area.min() < least_area + 0.2
+    # Windows lie anywhere: as much is left out on one side as on the other.
+    before = found[..., :2].min(axis=(1, 2)).mean(axis=0)
+    after = 252 - found[..., :2].max(axis=(1, 2)).mean(axis=0)
+    np.testing.assert_allclose(before, after, atol=0.25 * (1 - least_area**0.5) * 252)
     ratio = width / height
     assert ratio.min() > 0.7
     assert ratio.max() < 1.42
