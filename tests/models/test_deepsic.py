@@ -205,6 +205,17 @@ def test_same_seed_gives_the_same_noise(train_once):
     assert np.abs(one.x_hat - other.x_hat).max() > 0.01
 
 
+def test_dropout_acts_in_training_only(monkeypatch, x):
+    trained, told = [], []
+    for rate in (0.0, 0.5):
+        monkeypatch.setattr(SemanticHead, "DROPOUT", rate)
+        model = make()
+        told.append(model(x).logits)
+        trained.append(model(x, training=True, seed=SEED).logits)
+    np.testing.assert_array_equal(*told)
+    assert np.abs(trained[0] - trained[1]).max() > 1e-3
+
+
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="dropout does not follow the seed")
 def test_same_seed_gives_the_same_dropout(train_once):
     logits = [train_once([1, 2]).logits.numpy() for _ in range(4)]
