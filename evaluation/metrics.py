@@ -33,11 +33,6 @@ def ms_ssim(x: np.ndarray, x_hat: np.ndarray) -> float:
     return float(tf.image.ssim_multiscale(a, b, 255)[0])
 
 
-def to_db(similarity: float) -> float:
-    """MS-SSIM on a scale that separates good codecs: -10 log10(1 - s)."""
-    return -10 * math.log10(max(1 - similarity, 1e-10))
-
-
 def measure(x: np.ndarray, x_hat: np.ndarray) -> dict[str, float]:
     """All four figures of one picture, uint8 (H, W, 3)."""
     y, y_hat = luma(x), luma(x_hat)

@@ -51,7 +51,6 @@ JPEG = Reference(
     "quality",
     (5, 8, 11, 15, 20, 25, 30, 40, 50, 60, 70, 80, 85, 90, 95),
 )
-REFERENCES = (JPEG,)
 
 
 def nearest_rate(reference: Reference, x: np.ndarray, bpp: float) -> tuple[float, bytes]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.config import ModelConfig
+from models.config import PARTS, ModelConfig
 from models.errors import ModelError
 from models.labels import Labels
 
@@ -174,7 +174,7 @@ def variables_of(model: DeepSIC) -> dict[str, Any]:
         for name, child in sorted(view.children(node).items()):
             visit(child, f"{path}/{name}")
 
-    for part in ("features", "prior", "reconstruction", "semantics"):
+    for part in PARTS:
         visit(getattr(model, part), part)
     assert len(named) == len(model.variables), "a variable belongs to no part"
     return named

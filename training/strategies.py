@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multi_worker")
-
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
     """A `tf.distribute` strategy by name.

@@ -21,7 +21,6 @@ import numpy as np
 
 LEVELS = 64
 NODES = LEVELS - 1
-NO_NODE = -1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.coding.bitplanes import NODES
 from models.coding.interlace import PASSES, TAPS, tap_views
-from models.coding.rangecoder import PRECISION, lookup
+from models.coding.rangecoder import PRECISION
 from models.coding.tables import (
     BELIEF_BITS,
     BELIEFS,
@@ -34,11 +34,6 @@ def belief_counts() -> np.ndarray:
     yes = (1 << PRECISION) / (1.0 + np.exp(-logits))
     yes = np.clip(np.rint(yes), 1, (1 << PRECISION) - 1).astype(np.int64)
     return np.stack([(1 << PRECISION) - yes, yes], axis=1)
-
-
-def belief_lookup() -> np.ndarray:
-    """The table of beliefs for the range coder."""
-    return lookup(belief_counts())
 
 
 def _rescale(sums: np.ndarray, bits: int) -> np.ndarray:
