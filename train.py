@@ -131,12 +131,13 @@ def _train(settings, context):
         config = _config(len(source.labels), folder)
         strategy = strategies.make_strategy(F.strategy)
         model = run.build_model(config, settings, strategy, folder)
+        # Before the optimisers are made: their moving averages begin with these weights.
+        if settings.start == "linear" and not loop.has_checkpoint(out):
+            run.start_linear(model, settings, source, extra)
         training = loop.Run(out, model, settings, strategy, F.checkpoint_minutes)
         step = training.resume()
         if step:
             print(f"{out}: resumed at step {step}.")
-        elif settings.start == "linear":
-            run.start_linear(model, settings, source, extra)
         card = {"command": _without_folders(" ".join(["python", *sys.argv]))}
         if not F.export_now:
             training.train(source, extra)

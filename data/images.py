@@ -91,7 +91,7 @@ def _scale_grey(grey: np.ndarray, mode: str) -> np.ndarray:
     if mode == "F":
         top = values.max(initial=0.0)
         values *= 255.0 / top if top > 255 or 0 < top <= 1 else 1.0
-    elif values.max(initial=0) > 255:
+    elif mode.startswith("I;16") or values.max(initial=0) > 255:
         values /= 257.0
     eight = np.clip(np.nan_to_num(np.rint(values)), 0, 255).astype(np.uint8)
     return np.repeat(eight[..., None], 3, axis=-1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from data import augment
@@ -49,7 +50,7 @@ def training_batches(
         raise ValueError(f"a batch of {labelled} needs as many pictures, not {source.count}.")
     first = source if labelled else extra
     assert first is not None
-    steps = first.count // (labelled or extras)
+    steps = max(1, first.count // (labelled or extras))
     epoch, skip = divmod(first_step, steps)
     while True:
         start = epoch * steps
@@ -93,9 +94,14 @@ def _patches(
 def _join(parts: list[tf.data.Dataset]) -> tf.data.Dataset:
     if len(parts) == 1:
         return parts[0]
-    return tf.data.Dataset.zip(tuple(parts)).map(
-        lambda a, b: {k: tf.concat([a[k], b[k]], axis=0) for k in ("x", "label")}
-    )
+    return tf.data.Dataset.zip(tuple(parts)).map(_mix)
+
+
+def _mix(a: Batch, b: Batch) -> Batch:
+    """Two batches as one, evenly interleaved: every replica gets its share of both."""
+    places = [(np.arange(p["x"].shape[0]) + 0.5) / p["x"].shape[0] for p in (a, b)]
+    order = np.argsort(np.concatenate(places), kind="stable")
+    return {k: tf.gather(tf.concat([a[k], b[k]], axis=0), order) for k in ("x", "label")}
 
 
 def evaluation_batches(source: Source, *, batch: int, side: int) -> tf.data.Dataset:

@@ -6,6 +6,7 @@ import dataclasses
 import glob
 import os
 import pathlib
+import tarfile
 
 import tensorflow as tf
 
@@ -83,17 +84,28 @@ def _open_tfds(name: str, split: str, data_dir: str | None) -> Source:
         raise MissingDataset(
             f"TFDS has no dataset called {name}; a folder is given as --dataset=folder:PATH."
         ) from error
+    except ValueError as error:  # a variant or version that the set does not have
+        raise MissingDataset(f"TFDS cannot open {name}: {error}") from error
     try:
         builder.download_and_prepare()
-    except (AssertionError, OSError, tfds.download.DownloadError) as error:
+    except (
+        AssertionError,
+        OSError,
+        tarfile.TarError,
+        tf.errors.OpError,
+        tfds.download.DownloadError,
+    ) as error:
         raise MissingDataset(_missing_text(builder, name, error)) from error
     return _from_builder(builder, _find_split(builder, split, name))
 
 
 def _missing_text(builder, name: str, error: Exception) -> str:
-    root = pathlib.Path(builder.data_dir).parents[1]
+    levels = 1 if builder.builder_config is None else 2
+    root = pathlib.Path(builder.data_dir).parents[levels]
     if builder.name == "imagenet2012":
-        return MISSING.format(name=name, data_dir=root, manual=root / "downloads" / "manual")
+        text = MISSING.format(name=name, data_dir=root, manual=root / "downloads" / "manual")
+        damaged = isinstance(error, tarfile.TarError)
+        return f"{text} One of the tars is damaged or incomplete: {error}." if damaged else text
     reason = str(error).strip().splitlines()
     return (
         f"The dataset {name} is not prepared in {root} and could not be downloaded"

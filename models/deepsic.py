@@ -95,11 +95,15 @@ class DeepSIC(tf.keras.Model):
         else:
             y_ste = y_rate = y_hat = quantiser.dequantise(quantiser.quantise(y, bits))
         scale = float(quantiser.half_levels(bits))
+        # A stream of its own: the noise takes the seed's.
+        dropout = tf.random.experimental.stateless_fold_in(seed, 1) if training else None
         x_hat, rate = x, tf.zeros(tf.shape(x)[0])
         logits = tf.zeros((tf.shape(x)[0], self.config.classes))
         if not training or set(parts) - {"semantics"}:
             x_hat = self.reconstruction(y_hat / scale, training=training)
             rate = self.prior(y_rate)
         if not training or "semantics" in parts:
-            logits = self.semantics(f if self.config.arch == "pre" else y_ste / scale, training)
+            logits = self.semantics(
+                f if self.config.arch == "pre" else y_ste / scale, training, dropout
+            )
         return Outputs(x_hat, rate, logits)

@@ -58,8 +58,9 @@ def quantise(y: tf.Tensor, bits: int) -> tf.Tensor:
         of eq. 1 are clipped into it.
       bits: B of eq. 1.
     """
-    q = tf.cast(tf.math.ceil(y), tf.int32)
-    return tf.clip_by_value(q, lowest_symbol(bits), half_levels(bits))
+    # Clipped as floats: a cast of what exceeds int32 would wrap around.
+    low, high = float(lowest_symbol(bits)), float(half_levels(bits))
+    return tf.cast(tf.clip_by_value(tf.math.ceil(y), low, high), tf.int32)
 
 
 def dequantise(q: tf.Tensor) -> tf.Tensor:

@@ -48,7 +48,6 @@ class SemanticHead(tf.keras.layers.Layer):
         self.blocks = [
             Block(filters, stride, name=f"block{i + 1}") for i, (filters, stride) in enumerate(plan)
         ]
-        self.dropout = tf.keras.layers.Dropout(self.DROPOUT)
         self.fc1 = tf.keras.layers.Dense(2 * width, activation="relu", name="fc1")
         self.fc2 = tf.keras.layers.Dense(config.classes, name="fc2")
 
@@ -64,9 +63,19 @@ class SemanticHead(tf.keras.layers.Layer):
             y = block(y, training=training)
         return tf.reduce_mean(y, axis=(1, 2))
 
-    def decide(self, description: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The two fully connected layers: logits, float32 (N, classes)."""
-        return self.fc2(self.fc1(self.dropout(description, training=training)))
+    def decide(self, description: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """The two fully connected layers: logits, float32 (N, classes).
 
-    def call(self, f: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.decide(self.describe(f, training), training)
+        Args:
+          description: of `describe`.
+          seed: int (2,), of the dropout; none drops nothing.
+        """
+        if seed is not None:
+            dropout = tf.nn.experimental.stateless_dropout
+            description = dropout(description, self.DROPOUT, seed)
+        return self.fc2(self.fc1(description))
+
+    def call(
+        self, f: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        return self.decide(self.describe(f, training), seed if training else None)

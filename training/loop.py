@@ -37,6 +37,11 @@ class Interrupted(Stopped):
     """The run was asked to stop, and has saved its state."""
 
 
+def has_checkpoint(folder: pathlib.Path) -> bool:
+    """Whether a run in this folder would resume."""
+    return tf.train.latest_checkpoint(str(folder / "train")) is not None
+
+
 class Run:
     """A resumable training run in a folder.
 
@@ -84,7 +89,7 @@ class Run:
         """Restores the newest checkpoint, if there is one; returns the step reached."""
         if self.manager.latest_checkpoint:
             self.checkpoint.restore(self.manager.latest_checkpoint).expect_partial()
-        return int(self.step.step)
+        return int(self.step.step.numpy())
 
     def train(self, source: Source, extra: Source | None) -> None:
         """Runs to `settings.steps`.
@@ -93,7 +98,7 @@ class Run:
           TrainingDiverged: after many steps in a row without a finite gradient.
           Interrupted: on SIGTERM or SIGINT, after saving.
         """
-        first = int(self.step.step)
+        first = int(self.step.step.numpy())
         self._clock = time.monotonic()
         old = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -129,7 +134,7 @@ class Run:
     def _loop(self, batches: Iterator, bar: tqdm) -> None:
         sums, count, since = [0.0] * len(Losses._fields), 0, time.monotonic()
         saved = time.monotonic()
-        while (step := int(self.step.step)) < self.settings.steps:
+        while (step := int(self.step.step.numpy())) < self.settings.steps:
             batch = next(batches)
             losses = self.step(batch)
             sums = [a + float(b) for a, b in zip(sums, losses, strict=True)]
@@ -153,24 +158,24 @@ class Run:
         now = time.monotonic()
         self.seconds.assign_add(now - self._clock)
         self._clock = now
-        self.manager.save(checkpoint_number=int(self.step.step))
+        self.manager.save(checkpoint_number=int(self.step.step.numpy()))
 
     def _report(self, mean: Losses, rate: float, bar: tqdm) -> None:
-        if int(self.step.in_a_row) >= BAD_STEPS:
+        if int(self.step.in_a_row.numpy()) >= BAD_STEPS:
             raise TrainingDiverged(
-                f"the loss was not finite for {BAD_STEPS} steps in a row at step"
-                f" {int(self.step.step)}: lower --lr or set --clip, then start from the last"
-                " checkpoint or anew."
+                f"the loss was not finite for {BAD_STEPS} steps in a row, up to step"
+                f" {int(self.step.step.numpy())}: lower --lr or set --clip, then start from the"
+                " last checkpoint or anew."
             )
-        psnr = 10 * math.log10(255**2 / max(mean.distortion, 1e-9))
+        psnr = 20 * math.log10(255) - 10 * math.log10(max(mean.distortion, 1e-9))
         text = (
             f"L {mean.total:.3f} R {mean.rate:.3f} bpp D {psnr:.2f} dB"
             f" acc {mean.accuracy:.3f} {rate:.0f} img/s"
         )
         bar.set_postfix_str(text)
         if bar.disable:  # a log file
-            print(f"step {int(self.step.step)} {text}", flush=True)
-        with self.writer.as_default(step=int(self.step.step)):
+            print(f"step {int(self.step.step.numpy())} {text}", flush=True)
+        with self.writer.as_default(step=int(self.step.step.numpy())):
             for name, value in mean._asdict().items():
                 tf.summary.scalar(name, value)
             tf.summary.scalar("psnr", psnr)
@@ -182,5 +187,5 @@ class Run:
     def _show_pictures(self, batch) -> None:
         x = self.strategy.experimental_local_results(batch)[0]["x"][-4:]
         x_hat = tf.clip_by_value(self.model(x).x_hat, 0.0, 255.0)
-        with self.writer.as_default(step=int(self.step.step)):
+        with self.writer.as_default(step=int(self.step.step.numpy())):
             tf.summary.image("x_and_x_hat", tf.concat([x, x_hat], axis=2) / 255.0, max_outputs=4)

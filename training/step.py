@@ -54,6 +54,8 @@ class TrainStep:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         seed = tf.stack([tf.constant(s.seed, tf.int64) + replica * 1_000_003, step])
+        statistics = self.model.non_trainable_variables
+        before = [tf.identity(v) for v in statistics]
         with tf.GradientTape() as tape:
             outputs = self.model(
                 batch["x"],
@@ -78,4 +80,8 @@ class TrainStep:
         gradients = tape.gradient(
             objective, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        return losses, self.optimisers.apply(gradients)
+        norm = self.optimisers.apply(gradients)
+        # Medians and batch statistics of a bad batch must not stay.
+        for variable, old in zip(statistics, before, strict=True):
+            variable.assign(tf.where(tf.math.is_finite(norm), variable, old))
+        return losses, norm

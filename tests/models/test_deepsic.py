@@ -216,7 +216,6 @@ def test_dropout_acts_in_training_only(monkeypatch, x):
     assert np.abs(trained[0] - trained[1]).max() > 1e-3
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="dropout does not follow the seed")
 def test_same_seed_gives_the_same_dropout(train_once):
     logits = [train_once([1, 2]).logits.numpy() for _ in range(4)]
     for other in logits[1:]:

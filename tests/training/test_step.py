@@ -91,11 +91,6 @@ def test_steps_without_a_finite_gradient_are_counted_and_change_no_weight(tmp_pa
     assert counts() == [4, 3, 1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="medians and batch statistics take in what is not finite",
-)
 @pytest.mark.parametrize("normalisation", ["batch", "gdn"])
 def test_one_bad_batch_does_no_harm(tmp_path, batch, normalisation):
     run = start(tmp_path, normalisation=normalisation)
@@ -104,9 +99,6 @@ def test_one_bad_batch_does_no_harm(tmp_path, batch, normalisation):
         assert np.isfinite(variable).all(), variable.name
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="int() takes no variable of a mirrored strategy"
-)
 def test_run_starts_under_a_mirrored_strategy(tmp_path):
     run = start(tmp_path, tf.distribute.MirroredStrategy(["/cpu:0"]))
     assert run.resume() == 0
