@@ -4,6 +4,11 @@
 
 The same command resumes an interrupted run. Defaults are the paper's; --help
 names the units of every flag.
+
+    python train.py --refit=MODEL [--context_steps=3000]
+
+only fits new coding tables to a finished model. Files coded with its older
+tables stay readable.
 """
 
 import dataclasses
@@ -65,6 +70,7 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_string("init_from", None, "A model to start from: its name or folder.")
 flags.DEFINE_string("out", "runs/deepsic", "Folder of checkpoints, logs and the exported model.")
+flags.DEFINE_string("refit", None, "A model that only gets new coding tables.")
 flags.DEFINE_bool("export_now", False, "Export the last checkpoint instead of training on.")
 flags.DEFINE_float("checkpoint_minutes", 5.0, "Between two checkpoints.")
 
@@ -104,7 +110,7 @@ def main(rest):
         unknown = set(settings.parts) - set(PARTS)
         if unknown:
             raise ValueError(f"--parts has no {unknown.pop()}; it takes {', '.join(PARTS)}.")
-        return _train(settings, context)
+        return _refit(context, settings.seed) if F.refit else _train(settings, context)
     except (ValueError, OSError) as error:
         raise cli.UserError(str(error)) from error
 
@@ -116,6 +122,21 @@ def _context():
 def _without_folders(command):
     """A command without the folders of this machine, for a card that others read."""
     return re.sub(r"(?:~|\.\.?)?/(?:[^\s/=:]+/)+", "", command)
+
+
+def _refit(context, seed):
+    from data import sources
+    from models import store
+    from training import run
+
+    try:
+        folder = store.find(F.refit)
+        source = sources.open_source(F.dataset, "train", F.data_dir)
+        extra = sources.open_extra(F.extra_images) if F.extra_images else None
+        refitted = run.refit(folder, context, source, extra, seed)
+    except (store.ModelError, sources.MissingDataset) as error:
+        raise cli.UserError(str(error)) from error
+    print(f"{refitted.path}: new tables {refitted.fingerprints[0].hex()}.")
 
 
 def _train(settings, context):

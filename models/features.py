@@ -122,6 +122,11 @@ class FeatureExtractor(tf.keras.layers.Layer):
         return total
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        z = self.uncentred(x, training)
+        return quantiser.bound(self.centre(z, training=training), self.config.bits)
+
+    def uncentred(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The last stage's output before `Centre`; same shapes as a call."""
         outputs: list[tf.Tensor] = []
         y = x / PIXEL_SCALE - 0.5
         for i in range(STAGES):
@@ -130,4 +135,4 @@ class FeatureExtractor(tf.keras.layers.Layer):
             if norm is not None:
                 y = norm(y, training=training)
             outputs.append(y)
-        return quantiser.bound(self.centre(y, training=training), self.config.bits)
+        return y

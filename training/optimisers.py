@@ -84,7 +84,6 @@ class Optimisers(tf.Module):
         return norm
 
     def use_averages(self) -> None:
-        """Replaces the weights by their moving averages, if these are kept."""
-        if self.settings.ema:
-            for adam, (variables, _) in zip(self.adams, self.groups, strict=True):
-                adam.finalize_variable_values(variables)
+        """Replaces the weights by their moving averages; see `training.calibrate`."""
+        for adam, (variables, _) in zip(self.adams, self.groups, strict=True):
+            adam.finalize_variable_values(variables)

@@ -20,11 +20,14 @@ from models.deepsic import DeepSIC
 from models.initialise import linear_block_transform
 from models.labels import Labels
 from models.prune import live_channels, prune, usual_symbols
+from training.calibrate import calibrate
 from training.loop import Run
 from training.settings import ContextSettings, TrainSettings
 
-# Pictures on which the linear start measures variances.
+# Patches on which the linear start measures variances.
 START_BATCH = 32
+# Batches of as many on which averaged weights are calibrated.
+CALIBRATION_BATCHES = 16
 
 
 def build_model(
@@ -48,6 +51,14 @@ def start_linear(
     model: DeepSIC, settings: TrainSettings, source: Source, extra: Source | None
 ) -> None:
     """Sets the kernels to a linear block transform, see `models.initialise`."""
+    x = _patches(settings, source, extra, 1)[0].numpy()
+    linear_block_transform(model, x, settings.lambda1, settings.seed)
+
+
+def _patches(
+    settings: TrainSettings, source: Source, extra: Source | None, count: int
+) -> list[tf.Tensor]:
+    """Some batches of training patches, not those of the first steps."""
     batches = next(
         training_batches(
             source,
@@ -59,8 +70,7 @@ def start_linear(
             seed=settings.seed + 1,
         )
     )
-    x = next(iter(batches))["x"].numpy()
-    linear_block_transform(model, x, settings.lambda1, settings.seed)
+    return [batch["x"] for batch in batches.take(count)]
 
 
 def collect_symbols(
@@ -111,6 +121,15 @@ def fit_tables(model: DeepSIC, context: ContextSettings, maps: np.ndarray, seed:
     return tables.to_bytes()
 
 
+def refit(
+    folder: store.Folder, context: ContextSettings, source: Source, extra: Source | None, seed: int
+) -> store.Folder:
+    """Adds new coding tables to a finished model."""
+    model = store.load_networks(folder)
+    maps = collect_symbols(model, context, source, extra, seed)
+    return store.add_tables(folder, fit_tables(model, context, maps, seed))
+
+
 def export(
     run: Run,
     out: pathlib.Path,
@@ -121,18 +140,20 @@ def export(
     init_from: store.Folder | None,
 ) -> store.Folder:
     """Fits the coding tables to a trained model and writes it to out/model."""
-    run.optimisers.use_averages()
-    model = run.model
-    if init_from is not None and "features" not in run.settings.parts:
+    model, settings = run.model, run.settings
+    if settings.ema:
+        run.optimisers.use_averages()
+        calibrate(model, _patches(settings, source, extra, CALIBRATION_BATCHES), settings.parts)
+    if init_from is not None and "features" not in settings.parts:
         # The symbols are those of the model that it started from.
         tables = init_from.read_tables()
     else:
-        maps = collect_symbols(model, context, source, extra, run.settings.seed)
+        maps = collect_symbols(model, context, source, extra, settings.seed)
         if model.config.strides[-1] == 1:
             keep = live_channels(maps)
             model = prune(model, keep, usual_symbols(maps))
             maps = maps[..., keep]
-        tables = fit_tables(model, context, maps, run.settings.seed)
+        tables = fit_tables(model, context, maps, settings.seed)
     card = card | {
         "settings": dataclasses.asdict(run.settings),
         "context": dataclasses.asdict(context),

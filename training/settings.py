@@ -77,7 +77,7 @@ class ContextSettings:
     """
 
     steps: int = 3000
-    hidden: int = 64
+    hidden: int = 48
     maps: int = 800
     patch: int = 256
     least_area: float = 0.5

@@ -1,16 +1,22 @@
 """Symbols as bits: a binary tree for each channel, its planes coded from the root down.
 
-The first plane asks of every symbol whether it lies in the upper half, the
-second in which half of that half, and so on, as the six bit planes of the
-binary tensor do (section III-B). Halves are of the channel's probability, not
-of its range: the 64 levels of a channel that is nearly always zero need two
-questions for a zero instead of six. No question is asked whose answer the
-range of the channel already gives.
+A symbol is coded as its residual r: its distance from what the channel has most
+often, or from a prediction. The first plane asks of every symbol whether r is
+other than zero, the second for its sign, and the others halve what remains of
+the 64 levels, as the six bit planes of the binary tensor do (section III-B),
+but by the channel's probability, not by its range. Zeros, four symbols in five,
+take one question instead of six. No question is asked whose answer the range of
+the channel already gives.
 
-       r > -1 ?                      plane 0
-      no ╱    ╲ yes
-   r > -2 ?   r > 0 ?                plane 1
-    …    -1    0    …                plane 2 …
+             r ≠ 0 ?                   plane 0
+          no ╱    ╲ yes
+            0     r > 0 ?              plane 1
+              no ╱      ╲ yes
+          r > -2 ?       r > 1 ?       plane 2
+            …    -1      1    …        plane 3 …
+
+The trees stand on ranks, which put the residuals into the order 0, -32 … -1,
+1 … 31: every question is then whether the rank is above a threshold.
 """
 
 from __future__ import annotations
@@ -21,20 +27,25 @@ import numpy as np
 
 LEVELS = 64
 NODES = LEVELS - 1
+# Residuals by rank, and the largest rank of a negative one.
+RESIDUALS = np.concatenate([[0], np.arange(-32, 0), np.arange(1, 32)]).astype(np.int32)
+LAST_NEGATIVE = 32
+# Ranks by residual modulo 64.
+RANKS = np.argsort(RESIDUALS % LEVELS).astype(np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
 class Trees:
-    """The trees of all channels; r is a residual, level = r - lowest in 0–63.
+    """The trees of all channels.
 
     Nodes are numbered by planes, from the root, left to right within a plane.
 
     Attributes:
-      threshold: int16 (channels, 63); a node asks whether level > threshold.
+      threshold: int16 (channels, 63); a node asks whether rank > threshold.
       child: int16 (channels, 63, 2); the next node for answers no and yes, or
-        -1 - level where the answer settles the symbol.
+        -1 - rank where the answer settles the symbol.
       plane: int8 (channels, 63); depth of the node.
-      low, high: int16 (channels, 63); the levels still possible at the node.
+      low, high: int16 (channels, 63); the ranks still possible at the node.
     """
 
     threshold: np.ndarray
@@ -66,7 +77,9 @@ class Trees:
         links = np.sort(child.reshape(channels, -1), axis=1)
         expected = np.concatenate([np.arange(-LEVELS, 0), np.arange(1, NODES)])
         if (links != expected).any():
-            raise ValueError("a tree does not reach every level once")
+            raise ValueError("a tree does not reach every rank once")
+        if (threshold[:, 0] != 0).any() or (threshold[:, 1] != LAST_NEGATIVE).any():
+            raise ValueError("a tree does not ask for zero, then for the sign")
         low, high, plane = (np.zeros((channels, NODES), np.int16) for _ in range(3))
         high[:, 0] = LEVELS - 1
         rows = np.arange(channels)
@@ -89,10 +102,10 @@ class Trees:
 
 
 def build_trees(counts: np.ndarray) -> Trees:
-    """Trees that halve the probability of every channel's levels.
+    """Trees that halve the probability of every channel's residuals beyond zero and sign.
 
     Args:
-      counts: (channels, 64), how often each level was seen in training.
+      counts: (channels, 64), how often each rank was seen in training.
     """
     channels = counts.shape[0]
     trees = Trees(
@@ -108,14 +121,17 @@ def build_trees(counts: np.ndarray) -> Trees:
 
 
 def _build_tree(trees: Trees, c: int, counts: np.ndarray) -> None:
-    # Levels never seen weigh little, and evenly: their part of the tree stays shallow.
+    # Ranks never seen weigh little, and evenly: their part of the tree stays shallow.
     total = np.concatenate([[0.0], np.cumsum(counts + 1e-6 * counts.sum() + 1e-9)])
     queue = [(0, LEVELS - 1, 0, -1, 0)]
     for number in range(NODES):
         low, high, plane, parent, answer = queue[number]
-        middle = (total[low] + total[high + 1]) / 2
-        cuts = total[low + 1 : high + 1]  # mass up to and with level low, low + 1, …
-        threshold = low + int(np.argmin(np.abs(cuts - middle)))
+        if number < 2:
+            threshold = (0, LAST_NEGATIVE)[number]
+        else:
+            middle = (total[low] + total[high + 1]) / 2
+            cuts = total[low + 1 : high + 1]  # mass up to and with rank low, low + 1, …
+            threshold = low + int(np.argmin(np.abs(cuts - middle)))
         trees.threshold[c, number] = threshold
         trees.plane[c, number] = plane
         trees.low[c, number], trees.high[c, number] = low, high
@@ -128,19 +144,23 @@ def _build_tree(trees: Trees, c: int, counts: np.ndarray) -> None:
                 queue.append((a, b, plane + 1, number, side))
 
 
-def clip_trees(trees: Trees, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def clip_trees(trees: Trees, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Leaves out the questions whose answers follow from each channel's range.
 
     Args:
       trees: of all channels.
-      low, high: int (channels,), smallest and largest level in this picture.
+      below, above: int (channels,), how far the residuals of this picture go
+        below zero, 0–32, and above it, 0–31; zero is always possible.
 
     Returns:
       root (channels,) and child (channels, 63, 2), in which a settled symbol
-      is -1 - level.
+      is -1 - rank.
     """
-    below = trees.threshold >= high[:, None]  # the answer is no
-    above = trees.threshold < low[:, None]  # the answer is yes
+    low = LAST_NEGATIVE + 1 - below
+    high = LAST_NEGATIVE + above
+    no = trees.threshold >= high[:, None]
+    yes = trees.threshold < low[:, None]
+    no[:, 0], yes[:, 0] = (below == 0) & (above == 0), False
     target = np.tile(np.arange(NODES, dtype=np.int16), (trees.channels, 1))
     rows = np.arange(trees.channels)
 
@@ -154,49 +174,38 @@ def clip_trees(trees: Trees, low: np.ndarray, high: np.ndarray) -> tuple[np.ndar
         for side in (0, 1):
             child[:, number, side] = resolve(child[:, number, side])
         target[:, number] = np.where(
-            below[:, number],
+            no[:, number],
             child[:, number, 0],
-            np.where(above[:, number], child[:, number, 1], number),
+            np.where(yes[:, number], child[:, number, 1], number),
         )
     return target[:, 0], child
 
 
 @dataclasses.dataclass(frozen=True)
 class Paths:
-    """Which nodes a level passes in its channel's tree, plane by plane.
+    """Which nodes a rank passes in its channel's tree, plane by plane.
 
     Attributes:
       node: int32 (channels, 64, planes), -1 below the leaf.
-      place: int32, the node's place among the 2^plane of its plane.
       bit: int32, the answer there.
     """
 
     node: np.ndarray
-    place: np.ndarray
     bit: np.ndarray
 
 
-def walk(trees: Trees, limit: int) -> Paths:
-    """Walks every level of every channel down its tree.
-
-    Args:
-      trees: of all channels.
-      limit: places are counted in this many planes, and are meaningless below.
-    """
+def walk(trees: Trees) -> Paths:
+    """Walks every rank of every channel down its tree."""
     shape = (trees.channels, LEVELS, trees.planes)
-    node, place, bit = (np.full(shape, -1, np.int32) for _ in range(3))
+    node, bit = (np.full(shape, -1, np.int32) for _ in range(2))
     rows = np.arange(trees.channels)[:, None]
-    levels = np.arange(LEVELS)[None, :]
+    ranks = np.arange(LEVELS)[None, :]
     at = np.zeros((trees.channels, LEVELS), np.int32)
-    where = np.zeros_like(at)
     for plane in range(trees.planes):
         live = at >= 0
         safe = np.maximum(at, 0)
-        answer = (levels > trees.threshold[rows, safe]).astype(np.int32)
+        answer = (ranks > trees.threshold[rows, safe]).astype(np.int32)
         node[..., plane] = np.where(live, at, -1)
-        place[..., plane] = np.where(live, where, -1)
         bit[..., plane] = np.where(live, answer, 0)
         at = np.where(live, trees.child[rows, safe, answer], at)
-        # Deeper places would overflow.
-        where = 2 * where + answer if plane < limit else where
-    return Paths(node, place, bit)
+    return Paths(node, bit)

@@ -11,10 +11,10 @@ from models.coding.bitplanes import NODES
 from models.coding.network import ContextNetwork
 from models.coding.statistics import Statistics, measure
 from models.coding.tables import (
-    DENSE_PLANES,
     EXACT,
     HIDDEN_BITS,
     HIDDEN_MAX,
+    PLACES,
     PLANES,
     REST_BITS,
     REST_MAX,
@@ -31,7 +31,7 @@ def fit(
     maps: np.ndarray,
     *,
     lowest: int,
-    hidden: int = 64,
+    hidden: int = 48,
     steps: int = 3000,
     seed: int = 1,
     report: Callable[[int, float], None] = lambda step, bits: None,
@@ -57,7 +57,7 @@ def fit(
 
 
 def _train(network, statistics: Statistics, levels, steps, seed, report) -> None:
-    residuals, rests = statistics.residuals(levels)
+    ranks, rests = statistics.ranks(levels)
     values = (levels - statistics.centre).astype(np.float32)
     adam = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(RATE, steps))
     # The first pass has no neighbours, hence no spatial weights.
@@ -74,7 +74,7 @@ def _train(network, statistics: Statistics, levels, steps, seed, report) -> None
     total = 0.0
     for i in range(1, steps + 1):
         j = rng.integers(0, len(levels), BATCH)
-        total += float(step(values[j], residuals[j], rests[j]))
+        total += float(step(values[j], ranks[j], rests[j]))
         if i % 100 == 0:
             report(i, total / 100)
             total = 0.0
@@ -85,15 +85,14 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
     c = network.channels
     spatial, spatial_bias, spatial_bits = [], [], []
     for weights, bias in zip(network.spatial, network.spatial_bias.numpy(), strict=True):
-        taps = weights.shape[0] // (2 * c + 1)
-        cap = np.tile(statistics.cap, taps)
-        largest = np.concatenate([cap, cap, np.ones(taps)])
+        taps = weights.shape[0] // (c + 1)
+        largest = np.tile(np.append(statistics.cap, 1), taps)
         (w,), b, bits = _round([(weights.numpy(), largest, 0)], bias)
         spatial.append(w)
         spatial_bias.append(b)
         spatial_bits.append(bits)
     inner, known, inner_bias, inner_bits = [], [], [], []
-    outer, rest, outer_bits = [], [], []
+    outer, rest, rest_size, outer_bits = [], [], [], []
     node_bias = np.zeros((c, NODES), np.int32)
     for plane in range(PLANES):
         seen = network.known[plane - 1].numpy() if plane else np.zeros((2 * c, network.hidden))
@@ -109,20 +108,21 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
         inner_bias.append(b)
         inner_bits.append(bits)
         here = statistics.trees.plane == plane
-        if plane == DENSE_PLANES:
+        if plane == PLANES - 1:
             here = statistics.trees.plane >= plane
         biases = np.where(here, network.node_bias.numpy(), 0.0)
-        rests = network.rest.numpy()[plane]
-        repeat = network.outer[plane].shape[1] // c
+        repeat = PLACES[plane]
+        rests = np.stack([network.rest.numpy()[plane], network.rest_size.numpy()[plane]])
         (o, r), b, bits = _round(
             [
                 (network.outer[plane].numpy(), HIDDEN_MAX, HIDDEN_BITS),
-                (np.repeat(rests, repeat)[None], REST_MAX, REST_BITS),
+                (np.repeat(rests, repeat, axis=1), REST_MAX, REST_BITS),
             ],
             np.repeat(biases, repeat, axis=0).T,
         )
         outer.append(o)
         rest.append(r[0, ::repeat])
+        rest_size.append(r[1, ::repeat])
         outer_bits.append(bits)
         node_bias += b.T[::repeat]
     return Tables(
@@ -137,6 +137,7 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
         inner_bias=np.stack(inner_bias, axis=1),
         outer=tuple(outer),
         rest=np.stack(rest),
+        rest_size=np.stack(rest_size),
         node_bias=node_bias,
         spatial_bits=np.array(spatial_bits),
         inner_bits=np.array(inner_bits),

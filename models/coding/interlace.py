@@ -49,6 +49,8 @@ PASSES = (
 
 # The widest reach of a tap: a map is padded by this much on every side.
 REACH = 8
+# Positions classified in one call.
+BLOCK_POSITIONS = 2048
 
 
 def _known_before(number: int) -> np.ndarray:
@@ -77,19 +79,40 @@ def _taps(number: int) -> tuple[tuple[int, int], ...]:
 TAPS = tuple(_taps(n) for n in range(len(PASSES)))
 
 
-def tap_views(padded: Any, number: int, height: int, width: int) -> Iterator[Any]:
+class Block(NamedTuple):
+    """Rows top…bottom-1 of the lattice of pass `number`: what is classified in one call."""
+
+    number: int
+    top: int
+    bottom: int
+
+    def of(self, symbols: np.ndarray) -> np.ndarray:
+        """The block's positions, a view (rows, columns, channels) of (h, w, channels)."""
+        return PASSES[self.number].of(symbols)[self.top : self.bottom]
+
+
+def blocks(number: int, height: int, width: int) -> list[Block]:
+    """A pass in blocks, which fit a processor's cache and bound the memory of large maps."""
+    rows, columns = PASSES[number].shape(height, width)
+    if not rows * columns:
+        return []
+    step = max(1, BLOCK_POSITIONS // columns)
+    return [Block(number, top, min(top + step, rows)) for top in range(0, rows, step)]
+
+
+def tap_views(padded: Any, number: int, rows: int, columns: int) -> Iterator[Any]:
     """One view for each tap of a pass: the neighbours at that offset.
 
     Args:
-      padded: array or tensor (maps, height + 2·REACH, width + 2·REACH, channels).
+      padded: array or tensor (maps, REACH + height + REACH, REACH + width + REACH,
+        channels), from the first row of the lattice that is wanted.
       number: of the pass, from 0.
-      height, width: of the maps without their padding.
+      rows, columns: of the lattice.
 
     Yields:
       (maps, rows, columns, channels).
     """
     p = PASSES[number]
-    rows, columns = p.shape(height, width)
     for dy, dx in TAPS[number]:
         y, x = REACH + p.y + dy, REACH + p.x + dx
         yield padded[

@@ -19,11 +19,12 @@ from models.coding.bitplanes import LEVELS, NODES, Trees, walk
 from models.coding.interlace import PASSES, REACH, TAPS, tap_views
 from models.coding.statistics import Statistics
 from models.coding.tables import (
-    DENSE_PLANES,
     HIDDEN_BITS,
     HIDDEN_MAX,
+    PLACES,
     PLANES,
     VALUE_BITS,
+    places_of,
 )
 
 
@@ -50,17 +51,17 @@ class ContextNetwork(tf.Module):
         self.trees = trees = statistics.trees
         self.channels = channels = trees.channels
         self.hidden = hidden
-        paths = walk(trees, DENSE_PLANES)
+        paths = walk(trees)
         self.cap = tf.constant(statistics.cap, tf.float32)
         fixed = float(1 << VALUE_BITS)
         self.node_mean = tf.constant(statistics.node_mean.reshape(-1) / fixed, tf.float32)
         self.node_size = tf.constant(statistics.node_size.reshape(-1) / fixed, tf.float32)
-        # Tables over (channel, level): the node and its place in each plane, the answer
+        # Tables over (channel, rank): the node and its place in each plane, the answer
         # there, how many questions it takes, and what is known before plane p: a node,
-        # or the level itself.
-        node, levels = paths.node, np.arange(LEVELS)[None, :, None]
+        # or the rank itself.
+        node, ranks = paths.node, np.arange(LEVELS)[None, :, None]
         rows = np.arange(channels)[:, None, None]
-        state = np.where(node >= 0, node, NODES + levels) + rows * (NODES + LEVELS)
+        state = np.where(node >= 0, node, NODES + ranks) + rows * (NODES + LEVELS)
         flat = np.maximum(node, 0) + rows * NODES
 
         def by_plane(table: np.ndarray, dtype: tf.DType) -> list[tf.Tensor]:
@@ -69,7 +70,7 @@ class ContextNetwork(tf.Module):
 
         self.state = by_plane(state, tf.int32)
         self.node = tf.constant(flat.reshape(-1), tf.int32)
-        self.place = by_plane(paths.place, tf.int32)
+        self.place = tf.constant(places_of(trees).reshape(-1), tf.int32)
         self.bit = tf.constant(paths.bit.reshape(-1), tf.float32)
         self.depth = tf.constant((node >= 0).sum(axis=-1).reshape(-1), tf.int32)
         rng = np.random.default_rng(seed)
@@ -78,103 +79,94 @@ class ContextNetwork(tf.Module):
             size = gain * np.sqrt(2.0 / max(rows, 1))
             return tf.Variable(rng.normal(0.0, size, (rows, columns)).astype(np.float32))
 
-        self.spatial = [dense(len(t) * (2 * channels + 1), hidden, 0.5) for t in TAPS]
+        self.spatial = [dense(len(t) * (channels + 1), hidden, 0.5) for t in TAPS]
         self.spatial_bias = tf.Variable(tf.fill((len(PASSES), hidden), 0.3))
         self.inner = [dense(hidden, hidden) for _ in range(PLANES)]
         # Before plane 0 nothing is known of a position.
         self.known = [dense(2 * channels, hidden, 0.5) for _ in range(1, PLANES)]
         self.inner_bias = tf.Variable(tf.fill((len(PASSES), PLANES, hidden), 0.3))
-        self.outer = [dense(hidden, channels << d, 0.1) for d in range(DENSE_PLANES)]
-        self.outer.append(dense(hidden, channels, 0.1))
+        self.outer = [dense(hidden, channels * places, 0.1) for places in PLACES]
         self.rest = tf.Variable(tf.zeros((PLANES, channels)))
+        self.rest_size = tf.Variable(tf.zeros((PLANES, channels)))
         self.node_bias = tf.Variable(_node_logits(trees, statistics.histogram))
 
-    def loss(self, values: tf.Tensor, levels: tf.Tensor, rests: tf.Tensor) -> tf.Tensor:
+    def loss(self, values: tf.Tensor, ranks: tf.Tensor, rests: tf.Tensor) -> tf.Tensor:
         """Bits for each position, a scalar.
 
         Args:
           values: float32 (maps, h, w, channels), levels less centre.
-          levels: int32, residual levels in 0–63.
+          ranks: int32, of the residuals.
           rests: float32, the predictor's rests in steps.
         """
-        padded = tf.pad(self._clip(values), [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)])
-        inside = tf.pad(
-            tf.ones_like(values[..., :1]), [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)]
-        )
+        size = tf.minimum(tf.abs(values), self.cap)
+        seen = tf.concat([size, tf.ones_like(size[..., :1])], axis=-1)
+        padded = tf.pad(seen, [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)])
         h, w = values.shape[1:3]
         c = self.channels
         # All passes side by side: only their spatial layers and biases differ.
-        sums = [self._spatial_sum(n, padded, inside, h, w) for n in range(len(PASSES))]
+        sums = [self._spatial_sum(n, padded, h, w) for n in range(len(PASSES))]
         number = tf.repeat(tf.range(len(PASSES)), [tf.shape(s)[0] for s in sums])
         units = _hidden(tf.concat(sums, axis=0))
-        level = tf.concat([tf.reshape(p.of(levels), (-1, c)) for p in PASSES], axis=0)
+        rank = tf.concat([tf.reshape(p.of(ranks), (-1, c)) for p in PASSES], axis=0)
         rest = tf.concat([tf.reshape(p.of(rests), (-1, c)) for p in PASSES], axis=0)
-        nats = self._nats(units, number, level + tf.range(c) * LEVELS, tf.reshape(rest, (-1,)))
+        nats = self._nats(units, number, rank + tf.range(c) * LEVELS, tf.reshape(rest, (-1,)))
         return nats / tf.cast(tf.shape(units)[0], tf.float32) / tf.math.log(2.0)
 
-    def _clip(self, values: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(values, -self.cap, self.cap)
-
-    def _nats(self, units, number, level, rests) -> tf.Tensor:
+    def _nats(self, units, number, rank, rests) -> tf.Tensor:
         """Cross entropy of all bits, in nats.
 
         Args:
           units: (positions, hidden), the first hidden layer.
           number: (positions,), of the pass.
-          level: (positions, channels), flat index of channel and residual level.
+          rank: (positions, channels), flat index of channel and rank.
           rests: (positions·channels,), the predictor's.
         """
-        depth = tf.reshape(tf.gather(self.depth, level), (-1,))
+        depth = tf.reshape(tf.gather(self.depth, rank), (-1,))
+        flat = tf.reshape(rank, (-1,))
         total = 0.0
         for d in range(PLANES):
             t = units @ self.inner[d] + tf.gather(self.inner_bias[:, d], number)
             if d:
-                state = tf.gather(self.state[d], level)
+                state = tf.gather(self.state[d], rank)
                 seen = [tf.gather(self.node_mean, state), tf.gather(self.node_size, state)]
                 t += tf.concat(seen, axis=-1) @ self.known[d - 1]
             logits = tf.reshape(_hidden(t) @ self.outer[d], (-1,))
-            flat = tf.reshape(level, (-1,))
-            if d < DENSE_PLANES:
-                total += self._plane_nats(d, flat, depth, logits, rests)
-            else:
-                total += self._deep_nats(flat, depth, logits)
+            # Few symbols get to the deep planes, which share a layer.
+            planes = tf.range(d, self.trees.planes if d == PLANES - 1 else d + 1)
+            live = tf.where(depth > d)[:, 0]
+            asked = tf.where(tf.gather(depth, live)[:, None] > planes)
+            live, plane = tf.gather(live, asked[:, 0]), tf.gather(planes, asked[:, 1])
+            where = tf.gather(flat, live) * self.trees.planes + plane
+            total += self._cross_entropy(d, live, where, logits, rests)
         return total
 
-    def _plane_nats(self, plane: int, level, depth, logits, rests) -> tf.Tensor:
-        """Of one of the first planes, whose nodes have weights of their own."""
-        live = tf.where(depth > plane)[:, 0]
-        mine = tf.gather(level, live)
-        place = tf.cast(tf.gather(self.place[plane], mine), tf.int64)
-        logit = tf.gather(logits, live * (1 << plane) + place)
-        logit += tf.gather(self.rest[plane], mine // LEVELS) * tf.gather(rests, live)
-        return self._cross_entropy(mine * self.trees.planes + plane, logit)
+    def _cross_entropy(self, plane: int, live, where, logits, rests) -> tf.Tensor:
+        """Sum over questions, in nats.
 
-    def _deep_nats(self, level, depth, logits) -> tf.Tensor:
-        """Of all deeper planes together: few symbols get there, and share a layer."""
-        live = tf.where(depth > DENSE_PLANES)[:, 0]
-        planes = tf.range(DENSE_PLANES, self.trees.planes)
-        asked = tf.where(tf.gather(depth, live)[:, None] > planes)
-        live = tf.gather(live, asked[:, 0])
-        plane = tf.gather(planes, asked[:, 1])
-        where = tf.gather(level, live) * self.trees.planes + plane
-        return self._cross_entropy(where, tf.gather(logits, live))
-
-    def _cross_entropy(self, where: tf.Tensor, logit: tf.Tensor) -> tf.Tensor:
-        """Sum over questions: `where` indexes (channel, level, plane)."""
-        bias = tf.gather(tf.reshape(self.node_bias, (-1,)), tf.gather(self.node, where))
+        Args:
+          plane: whose weights answer them.
+          live: flat index of position and channel.
+          where: flat index of channel, rank and plane.
+          logits: (positions·channels·places,), before rests and biases.
+          rests: see `_nats`.
+        """
+        node = tf.gather(self.node, where)
+        channel = node // NODES
+        place = tf.cast(tf.gather(self.place, node), tf.int64) if PLACES[plane] > 1 else 0
+        rest = tf.gather(rests, live)
+        logit = tf.gather(logits, live * PLACES[plane] + place)
+        logit += tf.gather(tf.reshape(self.node_bias, (-1,)), node)
+        logit += tf.gather(self.rest[plane], channel) * rest
+        logit += tf.gather(self.rest_size[plane], channel) * tf.abs(rest)
         bit = tf.gather(self.bit, where)
-        return tf.reduce_sum(
-            tf.nn.sigmoid_cross_entropy_with_logits(labels=bit, logits=logit + bias)
-        )
+        return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=bit, logits=logit))
 
-    def _spatial_sum(self, number, padded, inside, h, w) -> tf.Tensor:
+    def _spatial_sum(self, number, padded, h, w) -> tf.Tensor:
         if not TAPS[number]:
             rows, columns = PASSES[number].shape(h, w)
             count = tf.shape(padded)[0] * rows * columns
             return tf.zeros((count, 1)) + self.spatial_bias[number]
-        views = list(tap_views(padded, number, h, w))
-        presence = list(tap_views(inside, number, h, w))
-        x = tf.concat([*views, *(tf.abs(v) for v in views), *presence], axis=-1)
+        x = tf.concat(list(tap_views(padded, number, *PASSES[number].shape(h, w))), axis=-1)
         return tf.reshape(x, (-1, x.shape[-1])) @ self.spatial[number] + self.spatial_bias[number]
 
 

@@ -67,8 +67,10 @@ class Decoder:
         """The next values, int32, shaped like `index`."""
         import tensorflow as tf
 
+        # The shape as an array: a tuple would take TensorFlow's slow way in.
+        shape = np.array(index.shape, np.int32)
         self._handle, value = self._tfc.entropy_decode_index(
-            self._handle, index, shape=index.shape, Tdecoded=tf.int32
+            self._handle, index, shape=shape, Tdecoded=tf.int32
         )
         return value.numpy()
 

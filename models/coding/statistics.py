@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from models.coding.bitplanes import LEVELS, NODES, Trees, build_trees
+from models.coding.bitplanes import LEVELS, NODES, RANKS, RESIDUALS, Trees, build_trees
 from models.coding.interlace import PASSES, REACH, TAPS, tap_views
 from models.coding.tables import (
     PREDICTOR_BITS,
@@ -17,7 +17,6 @@ from models.coding.tables import (
     VALUE_MAX,
 )
 
-ZERO = LEVELS // 2
 # Maps that the predictor is fitted on: enough for 10 weights a channel.
 PREDICTOR_MAPS = 200
 # A channel is wide, and coded as residuals, if its standard deviation is more
@@ -40,17 +39,17 @@ class Statistics:
     node_mean: np.ndarray
     node_size: np.ndarray
 
-    def residuals(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ranks(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Levels as the coder sees them.
 
         Args:
           levels: int (maps, h, w, channels) in 0–63.
 
         Returns:
-          Residual levels, int32 in 0–63, and the predictor's rests, float32 in steps.
+          Ranks, int32 in 0–63, and the predictor's rests, float32 in steps.
         """
         prediction = predict(levels - self.centre, self.predictor)
-        return _residuals(levels, self.centre, self.wide, prediction)
+        return _ranks(levels, self.centre, self.wide, prediction)
 
 
 def measure(levels: np.ndarray) -> Statistics:
@@ -69,12 +68,12 @@ def measure(levels: np.ndarray) -> Statistics:
     spread = last.of(values).std(axis=(0, 1, 2))
     wide = (spread > WIDE_STEPS) & (error.std(axis=(0, 1, 2)) < WIDE_GAIN * spread)
     wide = wide.astype(np.int32)
-    residual, _ = _residuals(levels, centre, wide, prediction)
-    histogram = _histogram(residual)
+    ranks, _ = _ranks(levels, centre, wide, prediction)
+    histogram = _histogram(ranks)
     trees = build_trees(histogram)
     mean, size = _node_values(trees, histogram)
     cap = np.abs(values).max(axis=(0, 1, 2)).astype(np.int32)
-    return Statistics(centre, cap, wide, predictor, histogram, _reach(residual), trees, mean, size)
+    return Statistics(centre, cap, wide, predictor, histogram, _reach(ranks), trees, mean, size)
 
 
 def _histogram(levels: np.ndarray) -> np.ndarray:
@@ -84,25 +83,24 @@ def _histogram(levels: np.ndarray) -> np.ndarray:
     )
 
 
-def _residuals(levels, centre, wide, prediction) -> tuple[np.ndarray, np.ndarray]:
+def _ranks(levels, centre, wide, prediction) -> tuple[np.ndarray, np.ndarray]:
     shift = (prediction >> REST_BITS) * wide
     rest = np.clip(prediction - (shift << REST_BITS), -REST_MAX, REST_MAX)
-    residual = (levels - centre - shift + ZERO) % LEVELS
-    return residual.astype(np.int32), (rest / (1 << REST_BITS)).astype(np.float32)
+    ranks = RANKS[(levels - centre - shift) % LEVELS]
+    return ranks, (rest / (1 << REST_BITS)).astype(np.float32)
 
 
-def _reach(residual: np.ndarray) -> np.ndarray:
+def _reach(ranks: np.ndarray) -> np.ndarray:
     """How often each reach occurs, below zero then above: (2·channels, len(REACHES))."""
-    ends = np.concatenate(
-        [ZERO - residual.min(axis=(1, 2)), residual.max(axis=(1, 2)) - ZERO], axis=-1
-    )
+    residual = RESIDUALS[ranks]
+    ends = np.concatenate([-residual.min(axis=(1, 2)), residual.max(axis=(1, 2))], axis=-1)
     reach = np.searchsorted(REACHES, np.maximum(ends, 0))
     return (reach[..., None] == np.arange(len(REACHES))).sum(axis=0)
 
 
 def _node_values(trees: Trees, histogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean residual and mean magnitude at each node, then at each level, fixed point."""
-    x = np.arange(LEVELS) - ZERO
+    """Mean residual and mean magnitude at each node, then at each rank, fixed point."""
+    x = RESIDUALS
     weight = histogram + 1e-3
 
     def means(values: np.ndarray) -> np.ndarray:
@@ -135,7 +133,7 @@ def fit_predictor(values: np.ndarray) -> list[np.ndarray]:
         if not TAPS[number]:
             weights.append(np.zeros((0, channels), np.int32))
             continue
-        x = np.stack(list(tap_views(padded, number, h, w)), axis=-1)
+        x = np.stack(list(tap_views(padded, number, *p.shape(h, w))), axis=-1)
         x = np.moveaxis(x.reshape(-1, channels, len(TAPS[number])), 1, 0)
         y = np.moveaxis(p.of(values).reshape(-1, channels), 1, 0)[..., None].astype(np.float32)
         gram = x.transpose(0, 2, 1) @ x + 1e-2 * x.shape[1] * 0.01 * np.eye(x.shape[2])
@@ -153,7 +151,9 @@ def predict(values: np.ndarray, predictor: list[np.ndarray]) -> np.ndarray:
     _, h, w, _ = values.shape
     for number, p in enumerate(PASSES):
         total = 0
-        for view, weight in zip(tap_views(padded, number, h, w), predictor[number], strict=True):
+        for view, weight in zip(
+            tap_views(padded, number, *p.shape(h, w)), predictor[number], strict=True
+        ):
             total = total + view * weight
         p.of(out)[...] = total >> (PREDICTOR_BITS - REST_BITS) if TAPS[number] else 0
     return out

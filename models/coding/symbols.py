@@ -1,36 +1,43 @@
 """Symbols to bytes and back: passes, planes, ranges, range coder (section III-B).
 
-Encoder and decoder run the same walk over passes and planes; where the encoder
-looks an answer up, the decoder reads it. Both therefore ask the classifier the
-same questions.
+Encoder and decoder ask the classifier the same questions, block by block of
+positions and plane by plane; where the encoder looks an answer up, the decoder
+reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from models.coding.bitplanes import LEVELS, NODES, clip_trees
-from models.coding.classifier import Classifier, belief_counts
+from models.coding.bitplanes import LEVELS, RANKS, RESIDUALS, clip_trees
+from models.coding.classifier import Classifier, Context, Questions, belief_counts
 from models.coding.container import CorruptFile
-from models.coding.interlace import PASSES, REACH
+from models.coding.interlace import PASSES, Block, blocks
+from models.coding.parallel import ahead
 from models.coding.rangecoder import PRECISION, Decoder, Encoder, lookup
-from models.coding.tables import (
-    BELIEFS,
-    DENSE_PLANES,
-    REACHES,
-    REST_BITS,
-    REST_MAX,
-    Tables,
-)
+from models.coding.tables import BELIEFS, PLANES, REACHES, Tables
 
 # In smaller maps the ranges cost more than they save.
 RANGES_FROM = 1024
 ZERO = LEVELS // 2
 
-# From (indices of beliefs, flat positions in the pass, thresholds) to answers.
-Answer = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+# From (indices of beliefs, flat positions in the block, thresholds) to answers.
+Answer = Callable[[np.ndarray, np.ndarray | slice, np.ndarray | int], np.ndarray]
+
+
+class Clipped(NamedTuple):
+    """The trees as one picture needs them.
+
+    Attributes:
+      asked: channels that are not zero everywhere.
+      child: int16 (channels, 63, 2), see `bitplanes.clip_trees`.
+    """
+
+    asked: np.ndarray
+    child: np.ndarray
 
 
 class SymbolCoder:
@@ -61,24 +68,33 @@ class SymbolCoder:
           The payload.
         """
         h, w, _ = q.shape
-        levels = q.astype(np.int32) - self.lowest
+        levels = (q.astype(np.int16) - self.lowest).astype(np.uint8)
         encoder = Encoder(self.lookup)
         reach = self._measure_reach(levels)
         if h * w >= RANGES_FROM:
             encoder.encode(self._reach_rows(), reach)
+        tree = self._clip(reach)
+        field = self.classifier.field(h, w)
+        for number in range(len(PASSES)):
+            self.classifier.reveal(field, levels, number)
 
-        def answers(number: int, shift: np.ndarray) -> Answer:
-            mine = PASSES[number].of(levels).reshape(shift.shape)
-            residual = self._residual(mine, shift).reshape(-1)
+        def answered(block: Block) -> tuple[np.ndarray, np.ndarray]:
+            context = self.classifier.context(field, block)
+            ranks = self._ranks(block.of(levels), context)
+            asked: list[np.ndarray] = []
+            answers: list[np.ndarray] = []
 
             def look_up(index, where, threshold):
-                bits = (residual[where] > threshold).astype(np.int32)
-                encoder.encode(index, bits)
-                return bits
+                asked.append(index)
+                answers.append((ranks[where] > threshold).astype(np.int32))
+                return answers[-1]
 
-            return look_up
+            self._ask(block.number, context, tree, look_up)
+            return np.concatenate(asked), np.concatenate(answers)
 
-        self._walk(h, w, reach, answers)
+        everything = [b for number in range(len(PASSES)) for b in blocks(number, h, w)]
+        for index, bits in ahead(answered, everything):
+            encoder.encode(index, bits)
         return encoder.finish()
 
     def decode(self, payload: bytes, h: int, w: int) -> np.ndarray:
@@ -94,98 +110,83 @@ class SymbolCoder:
         reach = np.full(2 * self.tables.channels, len(REACHES) - 1, np.int32)
         if h * w >= RANGES_FROM:
             reach = decoder.decode(self._reach_rows())
-        levels = self._walk(
-            h, w, reach, lambda number, shift: lambda index, where, threshold: decoder.decode(index)
-        )
+        tree = self._clip(reach)
+        levels = np.zeros((h, w, self.tables.channels), np.uint8)
+        field = self.classifier.field(h, w)
+        for number in range(len(PASSES)):
+            mine = blocks(number, h, w)
+            contexts = ahead(lambda block: self.classifier.context(field, block), mine)
+            for block, context in zip(mine, contexts, strict=True):
+                ranks = self._ask(number, context, tree, lambda i, *_: decoder.decode(i))
+                self._put(block.of(levels), ranks, context)
+            self.classifier.reveal(field, levels, number)
         if not decoder.finish():
             raise CorruptFile("the payload does not fit its picture: the file is damaged.")
-        return (levels + self.lowest).astype(np.int8)
+        return (levels.astype(np.int16) + self.lowest).astype(np.int8)
+
+    def _ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
+        """Levels of a block as ranks of their residuals, flat."""
+        residual = levels.reshape(context.shift.shape) - self.tables.centre - context.shift
+        return RANKS[residual % LEVELS].reshape(-1)
+
+    def _put(self, levels: np.ndarray, ranks: np.ndarray, context: Context) -> None:
+        """The inverse of `_ranks`, into a view."""
+        residual = RESIDUALS[ranks].reshape(context.shift.shape)
+        found = (residual + self.tables.centre + context.shift) % LEVELS
+        levels[...] = found.reshape(levels.shape)
 
     def _reach_rows(self) -> np.ndarray:
         return np.arange(BELIEFS, BELIEFS + 2 * self.tables.channels, dtype=np.int32)
-
-    def _residual(self, levels: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
-        """Levels as residuals of the centre and the prediction, modulo 64, ZERO if right."""
-        return (levels - self.tables.centre - shift + ZERO) % LEVELS
 
     def _measure_reach(self, levels: np.ndarray) -> np.ndarray:
         """How far each channel goes below, then above its centre: indices into REACHES."""
         top = len(REACHES) - 1
         if levels.shape[0] * levels.shape[1] < RANGES_FROM:
             return np.full(2 * self.tables.channels, top, np.int32)
-        residual = self._residual(levels, 0)
-        ends = np.concatenate([ZERO - residual.min(axis=(0, 1)), residual.max(axis=(0, 1)) - ZERO])
-        reach = np.searchsorted(REACHES, np.maximum(ends, 0)).astype(np.int32)
-        return np.where(np.tile(self.tables.wide, 2), top, reach).astype(np.int32)
+        below = self.tables.centre - levels.min(axis=(0, 1))
+        above = levels.max(axis=(0, 1)) - self.tables.centre
+        # Residuals beyond the range come out on its other side.
+        wraps = (below > ZERO) | (above >= ZERO)
+        ends = np.searchsorted(REACHES, np.maximum([below, above], 0))
+        return np.where(self.tables.wide | wraps, top, ends).astype(np.int32).reshape(-1)
 
-    def _walk(
-        self, h: int, w: int, reach: np.ndarray, answers: Callable[[int, np.ndarray], Answer]
-    ) -> np.ndarray:
-        """Asks every question in order and returns the levels, int32 (h, w, channels)."""
-        t, c = self.tables, self.tables.channels
-        low = np.maximum(ZERO - REACHES[reach[:c]], 0)
-        high = np.minimum(ZERO + REACHES[reach[c:]], LEVELS - 1)
-        root, child = clip_trees(t.trees, low, high)
-        levels = np.zeros((h, w, c), np.int32)
-        padded = np.zeros((h + 2 * REACH, w + 2 * REACH, c + 1), np.float32)
-        inner = padded[REACH : REACH + h, REACH : REACH + w]
-        inner[..., c] = 1.0
-        for number, p in enumerate(PASSES):
-            rows, columns = p.shape(h, w)
-            if not rows * columns:
-                continue
-            near = self.classifier.neighbours(padded, number, h, w)
-            prediction = self.classifier.predict(near, number)
-            shift = np.floor(prediction * np.float32(2.0**-REST_BITS)) * t.wide
-            rests = np.clip(prediction - shift * (1 << REST_BITS), -REST_MAX, REST_MAX)
-            shift = shift.astype(np.int32)
-            residual = self._walk_planes(
-                number, near, rests, root, child.reshape(-1), answers(number, shift)
-            )
-            found = (residual - ZERO + t.centre + shift) % LEVELS
-            p.of(levels)[...] = found.reshape(rows, columns, c)
-            p.of(inner)[..., :c] = (found - t.centre).reshape(rows, columns, c)
-        return levels
+    def _clip(self, reach: np.ndarray) -> Clipped:
+        below, above = REACHES[reach].reshape(2, -1)
+        root, child = clip_trees(self.tables.trees, below, np.minimum(above, ZERO - 1))
+        return Clipped(np.flatnonzero(root >= 0), child)
 
-    def _walk_planes(
-        self,
-        number: int,
-        near: np.ndarray,
-        rests: np.ndarray,
-        root: np.ndarray,
-        child: np.ndarray,
-        answer: Answer,
-    ) -> np.ndarray:
-        """All planes of one pass; returns residual levels (positions, channels)."""
+    def _ask(self, number: int, context: Context, tree: Clipped, answer: Answer) -> np.ndarray:
+        """All planes of one block; returns the ranks, flat (positions·channels)."""
         t, net = self.tables, self.classifier
-        c = t.channels
-        units = net.spatial_units(near, number)
-        at = np.tile(root.astype(np.int32), (len(near), 1)).reshape(-1)
-        pending = np.flatnonzero(at >= 0)
-        base = np.arange(c, dtype=np.int32) * (NODES + LEVELS)
-        sums = np.zeros((0, c), np.float32)
-        for plane in range(t.trees.planes):
+        n, c = context.rests.shape
+        index = net.zeros(context, number)
+        if len(tree.asked) == c:
+            where = np.flatnonzero(answer(index.reshape(-1), slice(None), 0))
+        else:
+            every = (np.arange(0, n * c, c)[:, None] + tree.asked).reshape(-1)
+            where = every[answer(index.reshape(-1).take(every), every, 0) > 0]
+        channel = where % c
+        live = Questions(where, channel, tree.child[channel, 0, 1].astype(np.int32))
+        known = net.known(context)
+        for plane in range(1, t.trees.planes):
+            pending = np.flatnonzero(live.at >= 0)
             if not len(pending):
                 break
-            node = at[pending]
-            channel = pending % c
-            now = t.trees.plane.reshape(-1)[channel * NODES + node] == plane
-            live = pending[now]
-            # The deep planes share one layer, which sees what is known before the first of them.
-            if plane == DENSE_PLANES or (plane < DENSE_PLANES and len(live)):
-                known = None
-                if plane:
-                    grid = at.reshape(-1, c)
-                    known = np.where(grid < 0, NODES - 1 - grid, grid) + base
-                sums = net.plane_sums(units, known, number, plane)
-            if not len(live):
+            depth = t.trees.plane[channel[pending], live.at[pending]]
+            pending = pending[depth == plane]
+            weights = min(plane, PLANES - 1)
+            # The deep planes share what is known before the first of them.
+            if plane == PLANES - 1 or (plane < PLANES and len(pending)):
+                sums = net.plane_sums(known, live, number, weights)
+            if not len(pending):
                 continue
-            node, flat = node[now], channel[now] * NODES + node[now]
-            index = net.beliefs(sums, rests, live, node, plane)
-            bits = answer(index, live, t.trees.threshold.reshape(-1)[flat])
-            at[live] = child[2 * flat + bits]
-            pending = pending[at[pending] >= 0]
-        return (-1 - at).reshape(-1, c)
+            now = Questions(*(field.take(pending) for field in live))
+            threshold = t.trees.threshold[now.channel, now.at]
+            bits = answer(net.beliefs(sums, context.rests, now, weights), now.where, threshold)
+            live.at[pending] = tree.child[now.channel, now.at, bits]
+        ranks = np.zeros(n * c, np.int32)
+        ranks[where] = -1 - live.at
+        return ranks
 
 
 def _scale(counts: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.coding.bitplanes import LEVELS, NODES, Trees
+from models.coding.bitplanes import LAST_NEGATIVE, LEVELS, NODES, Trees
 from models.coding.interlace import PASSES, TAPS
 
 # Fixed-point scales, as powers of two.
@@ -26,9 +26,10 @@ BELIEFS = 512
 HIDDEN_MAX = 255
 VALUE_MAX = 127
 REST_MAX = 127
-# Planes whose nodes have weights of their own; deeper ones share theirs.
-DENSE_PLANES = 3
-PLANES = DENSE_PLANES + 1
+# How many nodes of each plane have weights of their own: zero, sign, and what
+# follows either sign. All deeper planes together are the last, whose nodes share theirs.
+PLACES = (1, 1, 2, 1)
+PLANES = len(PLACES)
 # How far a channel's residuals go below and above zero in a picture, coarsely.
 REACHES = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32])
 EXACT = 1 << 24
@@ -36,6 +37,11 @@ EXACT = 1 << 24
 
 class InexactTables(ValueError):
     """Sums could leave the range in which float32 counts exactly."""
+
+
+def places_of(trees: Trees) -> np.ndarray:
+    """Which of its plane's weights each node has, int (channels, 63)."""
+    return ((trees.plane == 2) & (trees.low > LAST_NEGATIVE)).astype(np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,21 +53,22 @@ class Tables:
       cap: (channels,) bound of |value| as a neighbour; value = level - centre.
       wide: (channels,) 1 where symbols are coded as residuals of a prediction.
       predictor: for each pass (taps, channels), in 1/2**PREDICTOR_BITS.
-      spatial: for each pass (taps·(2·channels + 1), hidden): weights of the known
-        neighbours' values, magnitudes and presence; spatial_bias (passes, hidden).
+      spatial: for each pass (taps·(channels + 1), hidden): weights of each known
+        neighbour's magnitudes and presence; spatial_bias (passes, hidden).
       inner: (PLANES, hidden, hidden); known: (PLANES, 2·channels, hidden);
         inner_bias: (passes, PLANES, hidden).
-      outer: for each dense plane (hidden, channels·2**plane), then (hidden, channels).
-      rest: (PLANES, channels), weights of the predictor's rest.
+      outer: for each of PLANES (hidden, channels·places).
+      rest, rest_size: (PLANES, channels), weights of the predictor's rest and of
+        its magnitude.
       node_bias: (channels, 63), in the scale of outer_bits of the node's plane.
       spatial_bits, inner_bits, outer_bits: (passes,), (PLANES,), (PLANES,): sums
         of that layer count in 1/2**bits.
       node_mean, node_size: (channels, 127): expected residual and magnitude at
-        each node, then at each level, in 1/2**VALUE_BITS.
-      histogram: (channels, 64) counts of residual levels in training.
+        each node, then at each rank, in 1/2**VALUE_BITS.
+      histogram: (channels, 64) counts of ranks in training.
       reach: (2·channels, len(REACHES)) counts of each channel's reach in the
         training pictures: below zero, then above.
-      trees: the binary trees over residual levels.
+      trees: the binary trees over ranks.
     """
 
     centre: np.ndarray
@@ -75,6 +82,7 @@ class Tables:
     inner_bias: np.ndarray
     outer: tuple[np.ndarray, ...]
     rest: np.ndarray
+    rest_size: np.ndarray
     node_bias: np.ndarray
     spatial_bits: np.ndarray
     inner_bits: np.ndarray
@@ -110,6 +118,7 @@ class Tables:
             "known": (PLANES, 2 * c, h),
             "inner_bias": (n, PLANES, h),
             "rest": (PLANES, c),
+            "rest_size": (PLANES, c),
             "node_bias": (c, NODES),
             "spatial_bits": (n,),
             "inner_bits": (PLANES,),
@@ -125,10 +134,9 @@ class Tables:
         for number, taps in enumerate(TAPS):
             if self.predictor[number].shape != (len(taps), c):
                 raise ValueError(f"predictor of pass {number} has the wrong shape")
-            if self.spatial[number].shape != (len(taps) * (2 * c + 1), h):
+            if self.spatial[number].shape != (len(taps) * (c + 1), h):
                 raise ValueError(f"spatial layer of pass {number} has the wrong shape")
-        widths = [c << plane for plane in range(DENSE_PLANES)] + [c]
-        if [o.shape for o in self.outer] != [(h, width) for width in widths]:
+        if [o.shape for o in self.outer] != [(h, c * places) for places in PLACES]:
             raise ValueError("an outer layer has the wrong shape")
         if self.trees.channels != c:
             raise ValueError("trees and tables have different channels")
@@ -140,8 +148,7 @@ class Tables:
           InexactTables: if one could.
         """
         for number, taps in enumerate(TAPS):
-            cap = np.tile(self.cap, len(taps))
-            largest = np.concatenate([cap, cap, np.ones(len(taps))])
+            largest = np.tile(np.append(self.cap, 1), len(taps))
             self._bound(
                 f"spatial {number}", self.spatial[number], largest, self.spatial_bias[number]
             )
@@ -152,10 +159,9 @@ class Tables:
             largest[: self.hidden] = HIDDEN_MAX
             bias = np.abs(self.inner_bias[:, plane]).max(axis=0)
             self._bound(f"inner {plane}", weights, largest, bias)
-            rest = np.abs(self.rest[plane]) * REST_MAX
-            repeat = len(self.outer[plane][0]) // self.channels
+            rest = (np.abs(self.rest[plane]) + np.abs(self.rest_size[plane])) * REST_MAX
             node = np.abs(self.node_bias).max(axis=1)
-            bias = np.repeat(rest + node, repeat)
+            bias = np.repeat(rest + node, PLACES[plane])
             largest = np.full(self.hidden, float(HIDDEN_MAX))
             self._bound(f"outer {plane}", self.outer[plane], largest, bias)
         if np.abs(self.node_mean).max() > VALUE_MAX or np.abs(self.node_size).max() > VALUE_MAX:

@@ -5,48 +5,66 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.coding.bitplanes import LEVELS, Trees, build_trees, clip_trees, walk
+from models.coding.bitplanes import (
+    LEVELS,
+    RANKS,
+    RESIDUALS,
+    Trees,
+    build_trees,
+    clip_trees,
+    walk,
+)
 
 counts = st.lists(st.integers(0, 10**6), min_size=LEVELS, max_size=LEVELS).filter(any)
 
 
-def descend(trees, root, child, level):
+def descend(trees, root, child, rank):
     node, asked = int(root), 0
     while node >= 0:
-        node = int(child[node, int(level > trees.threshold[0, node])])
+        node = int(child[node, int(rank > trees.threshold[0, node])])
         asked += 1
     return -1 - node, asked
 
 
+def test_ranks_put_zero_first_then_the_negative_residuals():
+    assert list(RESIDUALS) == [0, *range(-32, 0), *range(1, 32)]
+    for residual in range(-32, 32):
+        assert RESIDUALS[RANKS[residual % LEVELS]] == residual
+
+
 @given(counts)
-def test_every_level_is_found(histogram):
+def test_every_rank_is_found(histogram):
     trees = build_trees(np.array([histogram]))
-    for level in range(LEVELS):
-        assert descend(trees, 0, trees.child[0], level)[0] == level
+    for rank in range(LEVELS):
+        assert descend(trees, 0, trees.child[0], rank)[0] == rank
 
 
-@given(counts, st.integers(0, 63), st.integers(0, 63))
-def test_a_range_leaves_out_questions_but_no_level(histogram, a, b):
-    low, high = min(a, b), max(a, b)
+@given(counts, st.integers(0, 32), st.integers(0, 31))
+def test_a_range_leaves_out_questions_but_no_residual(histogram, below, above):
     trees = build_trees(np.array([histogram]))
-    root, child = clip_trees(trees, np.array([low]), np.array([high]))
-    for level in range(low, high + 1):
-        found, asked = descend(trees, root[0], child[0], level)
-        assert found == level
-        assert asked <= min(high - low, descend(trees, 0, trees.child[0], level)[1])
+    root, child = clip_trees(trees, np.array([below]), np.array([above]))
+    for residual in range(-below, above + 1):
+        rank = RANKS[residual % LEVELS]
+        found, asked = descend(trees, root[0], child[0], rank)
+        assert found == rank
+        assert asked <= min(below + above, descend(trees, 0, trees.child[0], rank)[1])
 
 
 def test_a_constant_channel_is_asked_nothing():
     trees = build_trees(np.ones((1, LEVELS), int))
-    root, _ = clip_trees(trees, np.array([7]), np.array([7]))
-    assert root[0] == -1 - 7
+    root, _ = clip_trees(trees, np.array([0]), np.array([0]))
+    assert root[0] == -1
 
 
-def test_even_levels_take_six_planes_and_a_frequent_one_two():
-    flat = build_trees(np.full((1, LEVELS), 1000))
-    assert flat.planes == 6
-    peaked = np.maximum(1, 10**6 / 8.0 ** np.abs(np.arange(LEVELS) - 32)).astype(int)
-    assert descend(build_trees(peaked[None]), 0, build_trees(peaked[None]).child[0], 32)[1] == 2
+def test_a_zero_takes_one_question_and_a_one_beside_few_others_three():
+    peaked = np.maximum(1, 10**6 / 8.0 ** np.abs(RESIDUALS)).astype(int)
+    trees = build_trees(peaked[None])
+    questions = [descend(trees, 0, trees.child[0], RANKS[r])[1] for r in (0, 1, -1)]
+    assert questions == [1, 3, 3]
+
+
+def test_even_residuals_take_seven_planes():
+    assert build_trees(np.full((1, LEVELS), 1000)).planes == 7
 
 
 @given(counts)
@@ -72,14 +90,14 @@ def test_damaged_links_are_refused():
 
 def test_walks_follow_the_trees():
     trees = build_trees(np.random.default_rng(1).integers(0, 99, (2, LEVELS)))
-    paths = walk(trees, 3)
+    paths = walk(trees)
     for c in range(2):
-        for level in (0, 31, 63):
+        for rank in (0, 31, 63):
             node = 0
             for plane in range(trees.planes):
                 if node < 0:
-                    assert paths.node[c, level, plane] == -1
+                    assert paths.node[c, rank, plane] == -1
                     continue
-                assert paths.node[c, level, plane] == node
-                node = trees.child[c, node, paths.bit[c, level, plane]]
-            assert node == -1 - level
+                assert paths.node[c, rank, plane] == node
+                node = trees.child[c, node, paths.bit[c, rank, plane]]
+            assert node == -1 - rank

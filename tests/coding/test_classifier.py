@@ -38,9 +38,9 @@ def test_integers_cost_what_floats_promise():
     from models.coding.fit import to_integers
 
     coder = SymbolCoder(to_integers(network, statistics))
-    residuals, rests = statistics.residuals(levels[:1])
+    ranks, rests = statistics.ranks(levels[:1])
     values = (levels[:1] - statistics.centre).astype(np.float32)
-    promised = float(network.loss(tf.constant(values), residuals, rests)) * 32 * 32 / 8
+    promised = float(network.loss(tf.constant(values), ranks, rests)) * 32 * 32 / 8
     # Ranges are coded beside the symbols, and leave some questions out.
     assert abs(len(coder.encode(maps[0])) - promised) < 0.02 * promised + 8
 

@@ -149,11 +149,3 @@ def test_averages_are_the_moving_averages_of_the_weights():
     assert np.abs(averages - values(optimisers)).max() > 0.05
     optimisers.use_averages()
     np.testing.assert_allclose(values(optimisers), averages, rtol=1e-5)
-
-
-def test_without_averages_the_weights_stay():
-    _, optimisers = stub(ema=0.0)
-    optimisers.apply(constant_gradients(optimisers, 1.0))
-    before = values(optimisers)
-    optimisers.use_averages()
-    np.testing.assert_array_equal(values(optimisers), before)

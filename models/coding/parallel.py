@@ -1,0 +1,48 @@
+"""Work done ahead of need, in threads: NumPy and the range coder let go of the interpreter."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import functools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import threadpoolctl
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _libraries() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()
+
+
+@functools.cache
+def _pool() -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor(processors())
+
+
+def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Results in the order of the items, a few of them computed before they are asked for."""
+    if processors() == 1 or len(items) < 2:
+        yield from map(function, items)
+        return
+    # Threads of the linear algebra library below ours would only wait for each other.
+    with _libraries().limit(limits=1, user_api="blas"):
+        waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
+        for item in items:
+            waiting.append(_pool().submit(function, item))
+            if len(waiting) > 2 * processors():
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,143 @@
+"""Times encoding and decoding by part: networks, context classifier, range coder, file.
+
+    python -m tools.benchmark --images='kodak/*.png' [--models=a,b] [--threads=1,2] [--rounds=3]
+
+Each number of threads is measured in a process of its own, warm, as the median
+over rounds of the mean over pictures. `coding / network` is what the context
+classifier and the range coder add to the network of that direction.
+"""
+
+import glob
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from absl import flags
+
+import cli
+
+F = flags.FLAGS
+flags.DEFINE_string("images", None, "Glob of pictures; without it, photographs of packages.")
+flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders.")
+flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads to measure with.")
+flags.DEFINE_integer("pictures", 6, "How many pictures to take.")
+flags.DEFINE_integer("rounds", 3, "How often each is coded.")
+
+THREADS = "DSIC_BENCHMARK_THREADS"
+PARTS = ("network", "head", "context", "range coder", "file")
+
+
+class Clock:
+    """Adds up seconds by part; a part inside another is taken off the outer one."""
+
+    def __init__(self):
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self.inner = 0.0
+
+    def timed(self, part, function):
+        """The function, with its time counted as that part's."""
+
+        def run(*args):
+            before, start = self.inner, time.perf_counter()
+            result = function(*args)
+            spent = time.perf_counter() - start
+            self.seconds[part] += spent - (self.inner - before)
+            self.inner = before + spent
+            return result
+
+        return run
+
+
+def measure(codec, pictures):
+    """Milliseconds a picture by part: (encode, decode)."""
+    from models.coding import container, symbols
+
+    files = [codec.compress(x) for x in pictures]  # warms up
+    for data in files:
+        codec.decompress(data)
+    totals = []
+    for direction, items in (("encode", pictures), ("decode", files)):
+        rounds = []
+        for _ in range(F.rounds):
+            clock = Clock()
+            originals = _instrument(codec, clock, container, symbols)
+            try:
+                for item in items:
+                    (codec.compress if direction == "encode" else codec.decompress)(item)
+            finally:
+                for owner, name, value in originals:
+                    setattr(owner, name, value)
+            rounds.append({k: 1000 * v / len(items) for k, v in clock.seconds.items()})
+        totals.append({k: statistics.median(r[k] for r in rounds) for k in PARTS})
+    return totals
+
+
+def _instrument(codec, clock, container, symbols):
+    """Wraps every part; returns what to put back."""
+    parts = [
+        (codec, "features", "network"),
+        (codec, "reconstruct", "network"),
+        (codec, "classify", "head"),
+        (codec, "symbols", "context"),
+        (codec.coder, "encode", "context"),
+        (codec.coder, "decode", "context"),
+        (symbols.Encoder, "encode", "range coder"),
+        (symbols.Encoder, "finish", "range coder"),
+        (symbols.Decoder, "decode", "range coder"),
+        (symbols.Decoder, "finish", "range coder"),
+        (container, "pack", "file"),
+        (container, "unpack", "file"),
+    ]
+    originals = []
+    for owner, name, part in parts:
+        value = getattr(owner, name)
+        originals.append((owner, name, value))
+        setattr(owner, name, clock.timed(part, value))
+    return originals
+
+
+def _report(name, threads, direction, ms):
+    coding = ms["context"] + ms["range coder"]
+    cells = " ".join(f"{ms[p]:9.1f}" for p in PARTS)
+    ratio = f"{coding / ms['network']:.2f}"
+    print(f"{name:14} {threads:>7} {direction:9} {cells} {sum(ms.values()):9.1f} {ratio:>9}")
+
+
+def _measure_here(threads):
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    from data.images import read_image
+    from data.samples import sample_images
+    from models import store
+    from models.codec import Codec
+
+    paths = sorted(glob.glob(F.images))[: F.pictures] if F.images else []
+    pictures = [read_image(p) for p in paths] or list(sample_images().values())[: F.pictures]
+    for name in F.models:
+        codec = Codec(store.find(name))
+        for direction, ms in zip(("encode", "decode"), measure(codec, pictures), strict=True):
+            _report(codec.folder.path.name, threads, direction, ms)
+
+
+def main(rest):
+    if rest:
+        raise cli.UserError(f"benchmark takes flags only, not {rest[0]!r}.")
+    if THREADS in os.environ:
+        _measure_here(int(os.environ[THREADS]))
+        return 0
+    head = " ".join(f"{p:>9}" for p in (*PARTS, "total"))
+    print(f"{'model':14} {'threads':>7} {'ms a file':9} {head} coding/network", flush=True)
+    for threads in F.threads:
+        pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        environment = os.environ | dict.fromkeys((THREADS, *pools), threads)
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        subprocess.run([sys.executable, *sys.argv], env=environment, check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)
