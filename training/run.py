@@ -111,6 +111,16 @@ def fit_tables(model: DeepSIC, context: ContextSettings, maps: np.ndarray, seed:
     return tables.to_bytes()
 
 
+def labels_of(source: Source) -> Labels:
+    """The labels that a model of these pictures gets; raises ValueError if they make no tree."""
+    labels = Labels.of(list(source.labels), source.names, source.parents)
+    try:
+        _ = labels.taxonomy
+    except ValueError as error:
+        raise ValueError(f"the parents in labels.json do not fit: {error}") from error
+    return labels
+
+
 def export(
     run: Run,
     out: pathlib.Path,
@@ -140,4 +150,4 @@ def export(
         "hours": round(float(run.seconds) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
     }
-    return store.save(out / "model", model, tables, Labels.of(list(source.labels)), card)
+    return store.save(out / "model", model, tables, labels_of(source), card)
