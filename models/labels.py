@@ -10,6 +10,7 @@ from typing import NamedTuple
 from models import taxonomy
 from models.coding import treecode
 from models.coding.container import Semantics
+from models.coding.treecode import Description
 from models.taxonomy import Taxonomy
 
 # A label is as special as can be said with at least this probability.
@@ -114,6 +115,13 @@ def taxonomy_of(semantics: Semantics, labels: Labels | None) -> Taxonomy:
     return labels.taxonomy
 
 
+def label_in(known: Taxonomy, found: Description) -> Label:
+    """What a description says, in words."""
+    others = tuple(Label(known.names[b.node], b.probability) for b in found.alternatives)
+    levels = tuple(known.names_of(found.node))
+    return Label(levels[-1], found.probability, levels, others)
+
+
 def label_of(semantics: Semantics, labels: Labels | None) -> Label:
     """The label that a file carries; arguments as of `taxonomy_of`.
 
@@ -121,7 +129,4 @@ def label_of(semantics: Semantics, labels: Labels | None) -> Label:
       CorruptFile: if it is damaged.
     """
     known = taxonomy_of(semantics, labels)
-    found = treecode.unpack(known.tree, semantics.section)
-    others = tuple(Label(known.names[b.node], b.probability) for b in found.alternatives)
-    levels = tuple(known.names_of(found.node))
-    return Label(levels[-1], found.probability, levels, others)
+    return label_in(known, treecode.unpack(known.tree, semantics.section))
