@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from archive.index import Index
 from archive.models import Models
 from archive.scan import Failed, Found, scan
 from models import taxonomy
@@ -108,6 +107,10 @@ def _read_post(
     failed: list[Failed],
 ) -> list[tuple[Found, Semantics]]:
     """Answers from the folders' indices, then from the heads; the latter are kept."""
+    if not files:
+        return []
+    from archive.index import Index
+
     answers = []
     for root in sorted({f.root for f in files}):
         index, unknown = Index(root, warn), []

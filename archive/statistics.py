@@ -86,7 +86,7 @@ def _walk(known: Taxonomy, counts: dict[int, Count]) -> Iterable[Level]:
 
 def in_short(levels: list[Level]) -> list[Level]:
     """Without the nodes that all of their files only pass through to one below."""
-    after: list[Level | None] = [*levels[1:], None]
+    after = [*levels[1:], None] if levels else []
     return [
         level
         for level, below in zip(levels, after, strict=True)

@@ -79,7 +79,9 @@ class Taxonomy:
         """The known words nearest to one that is not known."""
         import difflib
 
-        return difflib.get_close_matches(_plain(word), self._nodes_by_word, n=5, cutoff=0.5)
+        spelled = {_plain(known): known for known in (*self.ids, *self.names)}
+        near = difflib.get_close_matches(_plain(word), spelled, n=5, cutoff=0.5)
+        return [spelled[known] for known in near]
 
     def describe(
         self,
