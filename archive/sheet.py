@@ -86,7 +86,7 @@ def _figure(hit: Hit, models: Models, max_pixels: int) -> str:
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=88)
     label = hit.meaning.label
-    words = ", ".join(hit.perhaps) or label.name
+    words = f"perhaps {', '.join(hit.perhaps)}" if hit.perhaps else label.name
     return _FIGURE.format(
         src="data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode(),
         width=picture.width,
