@@ -32,6 +32,7 @@ def run(main: Callable[[list[str]], int | None], doc: str) -> None:
     try:
         rest = flags.FLAGS(sys.argv)[1:]
         code = main(rest)
+        sys.stdout.flush()
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)", 2)
     except UserError as error:

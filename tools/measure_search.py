@@ -67,12 +67,19 @@ def read_picture(path):
 
 
 def build(codec, found, folder):
-    """Compresses pictures; returns {file: (class, likeliest class)}, also kept in flat.csv."""
+    """Compresses pictures; returns {file: (class, likeliest class, its probability)}.
+
+    The same is kept in flat.csv for the next run.
+    """
     table = folder / "flat.csv"
     rows = {}
     if table.exists():
         with open(table, newline="") as lines:
-            rows = {row[0]: (row[1], row[2]) for row in csv.reader(lines) if len(row) == 3}
+            rows = {
+                row[0]: (row[1], row[2], float(row[3]))
+                for row in csv.reader(lines)
+                if len(row) == 4
+            }
     wanted = {}
     with open(table, "a", newline="") as out:
         lines = csv.writer(out)
@@ -80,15 +87,15 @@ def build(codec, found, folder):
             target = folder / "archive" / name / f"{path.stem}.dsic"
             if str(target) not in rows or not target.exists():
                 flat = compress(codec, read_picture(path), target)
-                rows[str(target)] = (name, flat)
-                lines.writerow([target, name, flat])
+                rows[str(target)] = (name, *flat)
+                lines.writerow([target, name, *flat])
                 out.flush()
             wanted[str(target)] = rows[str(target)]
     return wanted
 
 
 def compress(codec, x, target):
-    """Writes a file as compress.py does; returns the likeliest class, which it may not say."""
+    """Writes a file as compress.py does; returns the likeliest class and its probability."""
     from data import images
 
     f = codec.features(x)
@@ -97,7 +104,7 @@ def compress(codec, x, target):
     semantics = codec.describe(p, F.semantic_threshold, F.semantic_topk) if is_pre else None
     data = codec.encode(f, x.shape[0], x.shape[1], semantics)
     images.write_atomically(target, lambda handle: handle.write(data))
-    return codec.labels.classes[int(p.argmax())]
+    return codec.labels.classes[int(p.argmax())], float(p.max())
 
 
 def decode_and_classify(codec, paths):
@@ -149,16 +156,21 @@ def score(hits, relevant):
     return f"{precision} | {right / len(relevant):6.1%}"
 
 
-def search_table(truth, archive, flat, decoded):
-    """Precision and recall of searches for every group of classes."""
-    names = ["paths", "flat id", *(["decoding"] if decoded else [])]
-    heads = " | ".join(f"{n}: precision | recall" for n in names)
+def search_table(truth, archive, flat):
+    """Precision and recall of searches for every group of classes.
+
+    Args:
+      truth: of the files.
+      archive: whose labels are paths.
+      flat: other answers to compare with: {name: {file: class}}.
+    """
+    heads = " | ".join(f"{name}: precision | recall" for name in ("paths", *flat))
     lines = ["## Searches", "", f"| search | classes | files | {heads} |"]
-    lines.append("|---" * (3 + 2 * len(names)) + "|")
+    lines.append("|---" * (5 + 2 * len(flat)) + "|")
     for node in truth.queries():
         relevant, below = truth.relevant(node), truth.below(node)
         hits = [{h.file.path for h in query.search(archive, truth.known.ids[node])}]
-        hits += [{p for p, c in ids.items() if c in below} for ids in (flat, decoded) if ids]
+        hits += [{p for p, c in ids.items() if c in below} for ids in flat.values()]
         scores = " | ".join(score(h, relevant) for h in hits)
         row = f"{truth.known.names[node]} | {len(below)} | {len(relevant)} | {scores}"
         lines.append(f"| {row} |")
@@ -228,6 +240,8 @@ def measure(codec, folder, found):
     """The report's lines."""
     rows = build(codec, found, folder)
     classes, flat = ({p: row[i] for p, row in rows.items()} for i in (0, 1))
+    sure = {p: c for p, c in flat.items() if rows[p][2] >= F.semantic_threshold}
+    answers = {"flat id": flat, f"flat id ≥ {F.semantic_threshold:.0%}": sure}
     truth = Truth(codec.labels.taxonomy, classes)
     models = Models([str(codec.folder.path)])
     models.codec(codec.fingerprint)  # loading TensorFlow and the model is not timed
@@ -238,17 +252,17 @@ def measure(codec, folder, found):
     archive, again_s = timed(lambda: reading.read(places, models, 10**9, cli.warn))
     if first.failed or {f.path for _, files in archive.groups for f in files} != set(rows):
         raise cli.UserError(f"{folder}/archive holds other files; remove it.")
-    decoded, decoded_s = {}, math.nan
+    times = [f"* first search, {len(rows)} files: {first_s:.3f}", f"* the next: {again_s:.3f}"]
     if F.decode:
-        decoded, decoded_s = timed(lambda: decode_and_classify(codec, list(rows)))
+        answers["decoding"], seconds = timed(lambda: decode_and_classify(codec, list(rows)))
+        times.append(f"* decoding and classifying all: {seconds:.1f}")
     wall, processor = time_reading(list(rows), folder)
     lines = [f"# {codec.folder.path.name}: {len(rows)} pictures of {F.data}", ""]
-    lines += search_table(truth, archive, flat, decoded)
+    lines += search_table(truth, archive, answers)
     lines += label_tables(truth, archive, flat)
-    lines += ["", "## Seconds", "", f"* first search, {len(rows)} files: {first_s:.3f}"]
-    lines += [f"* the next: {again_s:.3f}", f"* decoding and classifying all: {decoded_s:.1f}"]
     rate = f"{F.files / wall:,.0f} a second, {F.files / processor:,.0f} a processor second"
-    return [*lines, f"* reading the fronts of {F.files:,} cached files: {rate}"]
+    times.append(f"* reading the fronts of {F.files:,} cached files: {rate}")
+    return [*lines, "", "## Seconds", "", *times]
 
 
 def main(rest):

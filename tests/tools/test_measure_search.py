@@ -41,7 +41,7 @@ def cells(lines, name):
 
 def test_searches_are_scored_against_the_classes(tmp_path, archive, truth):
     flat = {f"{tmp_path}/{i}.dsic": c for i, c in enumerate((TENCH, SPRINGER, SPRINGER, TENCH))}
-    lines = measure_search.search_table(truth, archive, flat, {})
+    lines = measure_search.search_table(truth, archive, {"flat id": flat})
     assert cells(lines, "whole")[1:] == ["3", "4", "100.0%", "100.0%", "100.0%", "100.0%"]
     assert cells(lines, "vertebrate")[1:] == ["2", "3", "75.0%", "100.0%", "75.0%", "100.0%"]
     assert cells(lines, "tench")[1:] == ["1", "2", "100.0%", "50.0%", "100.0%", "100.0%"]
