@@ -47,6 +47,13 @@ def test_codes_of_imagenet_stay(word, code):
     assert format(value, f"0{count}b") == code
 
 
+def test_the_first_bits_of_a_springer_say_what_the_readme_says():
+    known = taxonomy.imagenet()
+    section = treecode.pack(known.tree, Description(SPRINGER, 0.8, 0.5))
+    said = [known.names[known.tree.reached(section, bits)] for bits in (0, 1, 3, 5, 11)]
+    assert said == ["entity", "physical entity", "vertebrate", "dog", "English springer"]
+
+
 def test_imagenet_is_one_tree_whose_classes_are_leaves():
     known = taxonomy.imagenet()
     assert (len(known.ids), len(known.tree.ends)) == (1808, 1372)

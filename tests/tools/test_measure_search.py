@@ -11,7 +11,7 @@ from models import taxonomy
 from tests.archive.files import CLASSES, write_pre
 from tests.models_for_tests import photo
 from tests.test_commands import call
-from tools import measure_search
+from tools import search_tables
 
 TENCH, SPRINGER, CHURCH = CLASSES
 
@@ -29,7 +29,7 @@ def archive(tmp_path):
 @pytest.fixture
 def truth(tmp_path, archive):
     shown = zip("0123", (TENCH, SPRINGER, CHURCH, TENCH), strict=True)
-    return measure_search.Truth(
+    return search_tables.Truth(
         taxonomy.imagenet(), {f"{tmp_path}/{n}.dsic": name for n, name in shown}
     )
 
@@ -41,7 +41,7 @@ def cells(lines, name):
 
 def test_searches_are_scored_against_the_classes(tmp_path, archive, truth):
     flat = {f"{tmp_path}/{i}.dsic": c for i, c in enumerate((TENCH, SPRINGER, SPRINGER, TENCH))}
-    lines = measure_search.search_table(truth, archive, {"flat id": flat})
+    lines = search_tables.search_table(truth, archive, {"flat id": flat})
     assert cells(lines, "whole")[1:] == ["3", "4", "100.0%", "100.0%", "100.0%", "100.0%"]
     assert cells(lines, "vertebrate")[1:] == ["2", "3", "75.0%", "100.0%", "75.0%", "100.0%"]
     assert cells(lines, "tench")[1:] == ["1", "2", "100.0%", "50.0%", "100.0%", "100.0%"]
@@ -51,7 +51,7 @@ def test_searches_are_scored_against_the_classes(tmp_path, archive, truth):
 
 def test_labels_are_true_if_the_class_is_below_them(tmp_path, archive, truth):
     flat = {f"{tmp_path}/{i}.dsic": c for i, c in enumerate((TENCH, SPRINGER, SPRINGER, SPRINGER))}
-    lines = measure_search.label_tables(truth, archive, flat)
+    lines = search_tables.label_tables(truth, archive, flat)
     assert "* true: 75.0% of the labels, 50.0% flat" in lines
     assert cells(lines, "18") == ["18", "2", "50.0%"]
     assert cells(lines, "0") == ["0", "4", "0.0", "100.0%"]
