@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 from collections.abc import Callable, Collection
@@ -31,12 +32,16 @@ def run(main: Callable[[list[str]], int | None], doc: str) -> None:
     try:
         rest = flags.FLAGS(sys.argv)[1:]
         code = main(rest)
+        sys.stdout.flush()
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)", 2)
     except UserError as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail("interrupted.", 130)
+    except BrokenPipeError:  # whoever read the output has seen enough, as `| head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     sys.exit(code or 0)
 
 

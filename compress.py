@@ -15,13 +15,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
 from data import images
-from models.coding import container
+from models import labels
+from models.coding import container, treecode
 
 F = flags.FLAGS
 flags.DEFINE_string("model", "pre-0.5bpp", "A shipped model's name, or a model's folder.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave pictures alone whose file is there.")
 flags.DEFINE_integer("max_pixels", images.MAX_PIXELS, "Refuse larger pictures.")
+flags.DEFINE_float(
+    "semantic_threshold",
+    labels.THRESHOLD,
+    "How likely a label must be; it is as special as that allows, in steps of 1/16.",
+    0,
+    15 / 16,
+)
+flags.DEFINE_integer(
+    "semantic_topk",
+    0,
+    "Likeliest classes that pre files name besides the label.",
+    0,
+    treecode.MOST_ALTERNATIVES,
+)
 
 
 def compress_file(codec, source, target):
@@ -31,7 +46,7 @@ def compress_file(codec, source, target):
       images.BadImage: if the picture cannot be read or the file not be written.
     """
     x = images.read_image(source, F.max_pixels, cli.warn)
-    data = codec.compress(x)
+    data = codec.compress(x, F.semantic_threshold, F.semantic_topk)
     images.write_atomically(target, lambda handle: handle.write(data))
     line = f"{target}: {len(data)} bytes, {8 * len(data) / (x.shape[0] * x.shape[1]):.3f} bpp"
     header, _ = container.read_header(data)

@@ -1,7 +1,7 @@
 """Decompresses .dsic files to pictures, or only says what they show.
 
     python decompress.py IN OUT [--model=DIR]
-    python decompress.py IN --semantics_only
+    python decompress.py IN --semantics_only [--levels]
 
 IN and OUT are a file each, or a folder each (searched with its subfolders).
 The model is found by the fingerprint in the file.
@@ -16,15 +16,30 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
 from models import labels
-from models.coding import container
+from models.coding import container, treecode
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model, if it is no shipped one.")
 flags.DEFINE_bool("semantics_only", False, "Print the label and write no picture.")
+flags.DEFINE_bool("levels", False, "Print the whole path, such as animal > dog > English springer.")
 flags.DEFINE_string("format", "png", "Extension of the pictures in a folder OUT.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave files alone whose picture is there.")
 flags.DEFINE_integer("max_pixels", 200_000_000, "Refuse files that promise larger pictures.")
+flags.DEFINE_float(
+    "semantic_threshold",
+    labels.THRESHOLD,
+    "How likely the label of a post file must be, in steps of 1/16.",
+    0,
+    15 / 16,
+)
+flags.DEFINE_integer(
+    "semantic_topk",
+    0,
+    "Likeliest classes to name besides for a post file, with --levels.",
+    0,
+    treecode.MOST_ALTERNATIVES,
+)
 
 
 class Models:
@@ -63,7 +78,7 @@ def decompress_file(models, source, target):
     codec = models.find(header.fingerprint)
     q = codec.decode_symbols(header, payload)
     images.write_image(target, codec.reconstruct(q, header.height, header.width))
-    return f"{target}: {header.width}×{header.height}, {codec.label(header, q)}"
+    return f"{target}: {header.width}×{header.height}, {_label_text(codec, header, q)}"
 
 
 def describe_file(models, source):
@@ -71,13 +86,21 @@ def describe_file(models, source):
     header, payload = read_file(source)
     if header.semantics is None:
         codec = models.find(header.fingerprint)
-        return f"{source}: {codec.label(header, codec.decode_symbols(header, payload))}"
+        return f"{source}: {_label_text(codec, header, codec.decode_symbols(header, payload))}"
     known = None
     if not header.semantics.imagenet:
         from models import store
 
         known = store.find_by_fingerprint(header.fingerprint, F.model).labels
-    return f"{source}: {labels.label_of(header.semantics, known)}"
+    return f"{source}: {_text(labels.label_of(header.semantics, known))}"
+
+
+def _label_text(codec, header, q):
+    return _text(codec.label(header, q, F.semantic_threshold, F.semantic_topk))
+
+
+def _text(label):
+    return label.in_full() if F.levels else str(label)
 
 
 def main(rest):

@@ -150,6 +150,7 @@ def _train(settings, context):
         source = sources.open_source(F.dataset, "train", F.data_dir)
         extra = sources.open_extra(F.extra_images) if F.extra_images else None
         config = _config(len(source.labels), folder)
+        run.labels_of(source)  # complains of their tree before hours of training
         strategy = strategies.make_strategy(F.strategy)
         model = run.build_model(config, settings, strategy, folder)
         # Before the optimisers are made: their moving averages begin with these weights.

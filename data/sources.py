@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import json
 import os
 import pathlib
 import tarfile
+from typing import Any
 
 import tensorflow as tf
 
 FOLDER = "folder:"
+LABELS = "labels.json"
 # Encoded pictures held for shuffling; ImageNet's weigh about 0.1 MB each.
 SHUFFLE_BUFFER = 10_000
 
@@ -36,11 +39,15 @@ class Source:
       examples: yields {"image": encoded bytes, "label": int64} in a fixed order.
       count: number of examples.
       labels: class names in the order of their ids.
+      names: what people call some of them.
+      parents: from classes and groups to the groups that they are in.
     """
 
     examples: tf.data.Dataset
     count: int
     labels: tuple[str, ...]
+    names: dict[str, str] | None = None
+    parents: dict[str, str] | None = None
 
     def epoch(self, seed: int, epoch: int | tf.Tensor) -> tf.data.Dataset:
         """The examples in an order that depends on `seed` and `epoch` only."""
@@ -53,7 +60,8 @@ def open_source(dataset: str, split: str, data_dir: str | None = None) -> Source
 
     Args:
       dataset: a TFDS classification set, such as `imagenet2012`, or
-        `folder:PATH` where PATH/split/class/*.jpg are the pictures.
+        `folder:PATH` where PATH/split/class/*.jpg are the pictures and
+        PATH/labels.json, if it is there, tells what the classes are kinds of.
       split: `train`, or `val` (also found as `validation` or `test`).
       data_dir: of TFDS; its own default if None.
 
@@ -72,7 +80,23 @@ def _open_folder(path: str, split: str) -> Source:
     if not root.is_dir():
         raise MissingDataset(f"There is no folder {root}; --dataset=folder:PATH needs one.")
     builder = tfds.folder_dataset.ImageFolder(str(root))
-    return _from_builder(builder, _find_split(builder, split, str(root)))
+    source = _from_builder(builder, _find_split(builder, split, str(root)))
+    return dataclasses.replace(source, **_read_labels(root / LABELS))
+
+
+def _read_labels(path: pathlib.Path) -> dict[str, Any]:
+    """What labels.json says of the classes: {"names": {…}, "parents": {…}}, both optional."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        unknown = set(found) - {"names", "parents"}
+        pairs = [pair for part in found.values() for pair in part.items()]
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        raise MissingDataset(f"{path} cannot be read: {error}.") from error
+    if unknown or not all(isinstance(word, str) for pair in pairs for word in pair):
+        raise MissingDataset(f'{path} must be {{"names": {{…}}, "parents": {{…}}}} of strings.')
+    return found
 
 
 def _open_tfds(name: str, split: str, data_dir: str | None) -> Source:

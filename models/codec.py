@@ -17,7 +17,7 @@ from models import quantiser, store
 from models.coding import container
 from models.coding.container import Header, Semantics
 from models.coding.symbols import SymbolCoder
-from models.labels import Label, label_of
+from models.labels import THRESHOLD, Label, label_of
 from models.tiling import tiled
 
 # Cells of a tile, and how far around it the networks look: more than their
@@ -116,31 +116,46 @@ class Codec:
 
         Large maps are described tile by tile, and the descriptions averaged.
         """
+        return self.classify_batch(f[None])[0]
+
+    def classify_batch(self, f: np.ndarray) -> np.ndarray:
+        """`classify` for pictures of one size: (n, classes) from float32 (n, h, w, latents)."""
         tile = TILE_PIXELS // self.config.stride
         total, weight = 0.0, 0
-        for top in range(0, f.shape[0], tile):
-            for left in range(0, f.shape[1], tile):
-                piece = f[top : top + tile, left : left + tile]
-                cells = piece.shape[0] * piece.shape[1]
-                total = total + cells * self._describe(piece[None]).numpy()
+        for top in range(0, f.shape[1], tile):
+            for left in range(0, f.shape[2], tile):
+                piece = f[:, top : top + tile, left : left + tile]
+                cells = piece.shape[1] * piece.shape[2]
+                total = total + cells * self._describe(piece).numpy()
                 weight += cells
         logits = self.model.semantics.decide(tf.constant(total / weight, tf.float32))
-        return tf.nn.softmax(logits)[0].numpy()
+        return tf.nn.softmax(logits).numpy()
 
-    def compress(self, x: np.ndarray) -> bytes:
-        """A picture, uint8 (H, W, 3), as the bytes of a `.dsic` file."""
+    def compress(self, x: np.ndarray, threshold: float = THRESHOLD, topk: int = 0) -> bytes:
+        """A picture as the bytes of a `.dsic` file.
+
+        Args:
+          x: uint8 (H, W, 3).
+          threshold: for how likely the label of a `pre` file must be, 0 to 15/16; the
+            label becomes as special as that allows.
+          topk: how many of the likeliest classes a `pre` file names besides, at most 10.
+        """
         f = self.features(x)
         semantics = None
         if self.config.arch == "pre":
-            semantics = self._semantics(self.classify(f))
-        header = Header(self.config.arch, self.fingerprint, x.shape[1], x.shape[0], semantics)
-        return container.pack(header, self.coder.encode(self.symbols(f)))
+            semantics = self.describe(self.classify(f), threshold, topk)
+        return self.encode(f, x.shape[0], x.shape[1], semantics)
 
-    def _semantics(self, probabilities: np.ndarray) -> Semantics:
-        best = int(probabilities.argmax())
-        known = self.labels.imagenet
-        class_id = known[best] if known is not None else best
-        return Semantics(class_id, float(probabilities[best]), known is not None)
+    def describe(
+        self, probabilities: np.ndarray, threshold: float = THRESHOLD, topk: int = 0
+    ) -> Semantics:
+        """The head's answer, float32 (classes,), as a file holds it; see `compress`."""
+        return self.labels.semantics(probabilities.tolist(), threshold, topk)
+
+    def encode(self, f: np.ndarray, height: int, width: int, semantics: Semantics | None) -> bytes:
+        """The bytes of a `.dsic` file, from the features of a picture of that size."""
+        header = Header(self.config.arch, self.fingerprint, width, height, semantics)
+        return container.pack(header, self.coder.encode(self.symbols(f)))
 
     def decode_symbols(self, header: Header, payload: bytes) -> np.ndarray:
         """q, int8 (h, w, latents), from an unpacked file.
@@ -166,11 +181,26 @@ class Codec:
         x_hat = self.reconstruct(q, header.height, header.width)
         return x_hat, self.label(header, q)
 
-    def label(self, header: Header, q: np.ndarray | None = None) -> Label:
-        """What a picture shows: from the header (`pre`), or from its symbols (`post`)."""
-        if header.semantics is not None:
-            return label_of(header.semantics, self.labels)
-        assert q is not None, "post files need their symbols"
-        probabilities = self.classify(self.restore(q))
-        best = int(probabilities.argmax())
-        return Label(self.labels.names[best], float(probabilities[best]))
+    def label(
+        self,
+        header: Header,
+        q: np.ndarray | None = None,
+        threshold: float = THRESHOLD,
+        topk: int = 0,
+    ) -> Label:
+        """What a picture shows: from the header (`pre`), or from its symbols (`post`).
+
+        Args:
+          header: of the file.
+          q: its symbols; only `post` files need them.
+          threshold, topk: of `post` files, see `compress`.
+
+        Raises:
+          CorruptFile: if the label in the header is damaged.
+        """
+        semantics = header.semantics
+        if semantics is None:
+            assert q is not None, "post files need their symbols"
+            probabilities = self.classify(self.restore(q))
+            semantics = self.describe(probabilities, threshold, topk)
+        return label_of(semantics, self.labels)

@@ -1,34 +1,44 @@
-"""Names of classes, without TensorFlow: what a label read from a file means."""
+"""Classes of models, and what a label read from a file means: no NumPy, no TensorFlow."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from models import taxonomy
+from models.coding import treecode
 from models.coding.container import Semantics
+from models.coding.treecode import Description
+from models.taxonomy import Taxonomy
 
-WORDNET = pathlib.Path(__file__).resolve().parent.parent / "data" / "wordnet" / "imagenet.tsv"
-IMAGENET_CLASSES = 1000
+# A label is as special as can be said with at least this probability.
+THRESHOLD = 0.5
 
 
 class Label(NamedTuple):
-    """A class and the belief in it."""
+    """What a picture shows and the belief in it.
+
+    Attributes:
+      name: of the most special thing that is believed.
+      probability: 0 to 1.
+      levels: names from the most general to `name`.
+      alternatives: the likeliest classes besides.
+    """
 
     name: str
     probability: float
+    levels: tuple[str, ...] = ()
+    alternatives: tuple[Label, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name} ({self.probability:.0%})"
 
-
-@functools.cache
-def imagenet() -> dict[str, tuple[int, str]]:
-    """From synset id to its number among the 1,000 classes and its name."""
-    lines = WORDNET.read_text(encoding="ascii").splitlines()[:IMAGENET_CLASSES]
-    fields = [line.split("\t") for line in lines]
-    return {synset: (i, name) for i, (synset, _, name) in enumerate(fields)}
+    def in_full(self) -> str:
+        """All levels, and the alternatives, for people."""
+        path = " > ".join((*self.levels[:-1], str(self)))
+        return "; or ".join([path, *map(str, self.alternatives)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,33 +49,84 @@ class Labels:
       classes: as the data set calls them, such as n02102040.
       names: as people do, such as English springer.
       imagenet: their numbers among ImageNet's sorted synsets; None if they are others.
+      parents: from classes and groups to the groups that they are in; not for
+        ImageNet's, which have WordNet's.
     """
 
     classes: list[str]
     names: list[str]
     imagenet: list[int] | None = None
+    parents: dict[str, str] | None = None
 
     @classmethod
-    def of(cls, classes: list[str]) -> Labels:
-        """Labels of a data set's classes; synsets of ImageNet's get their names."""
-        known = imagenet()
-        if all(c in known for c in classes):
-            numbers, names = zip(*(known[c] for c in classes), strict=True)
-            return cls(list(classes), list(names), list(numbers))
-        return cls(list(classes), list(classes))
+    def of(
+        cls,
+        classes: list[str],
+        names: dict[str, str] | None = None,
+        parents: dict[str, str] | None = None,
+    ) -> Labels:
+        """Labels of a data set's classes; synsets of ImageNet's get their names and tree.
+
+        Args:
+          classes: of the data set.
+          names: of some of them.
+          parents: of the classes and of the groups above them.
+        """
+        synsets = taxonomy.imagenet()
+        known = {s: i for i, s in enumerate(synsets.ids[: synsets.classes])}
+        if not (names or parents) and all(c in known for c in classes):
+            numbers = [known[c] for c in classes]
+            return cls(list(classes), [synsets.names[n] for n in numbers], numbers)
+        return cls(list(classes), [(names or {}).get(c, c) for c in classes], None, parents)
+
+    @functools.cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The tree that the classes are in; raises ValueError if `parents` make none."""
+        if self.imagenet is not None:
+            return taxonomy.imagenet()
+        return Taxonomy.of(self.classes, self.names, self.parents)
+
+    def semantics(
+        self, probabilities: Sequence[float], threshold: float = THRESHOLD, alternatives: int = 0
+    ) -> Semantics:
+        """What the head's answer puts into a file.
+
+        Args:
+          probabilities: of the classes, in their order.
+          threshold: for how likely a node must be, see `Taxonomy.describe`.
+          alternatives: how many classes to name besides, at most 10.
+        """
+        is_imagenet = self.imagenet is not None
+        nodes = self.imagenet if self.imagenet is not None else range(len(self.classes))
+        found = self.taxonomy.describe(probabilities, nodes, threshold, alternatives)
+        return Semantics(treecode.pack(self.taxonomy.tree, found), is_imagenet)
 
 
-def label_of(semantics: Semantics, labels: Labels | None) -> Label:
-    """The label that a file carries.
+def taxonomy_of(semantics: Semantics, labels: Labels | None) -> Taxonomy:
+    """The tree in which a file's label is to be read.
 
     Args:
       semantics: from the file's header.
-      labels: of its model; not needed where ids are ImageNet's.
+      labels: of its model; not needed where the tree is ImageNet's.
     """
-    number = semantics.class_id
     if semantics.imagenet:
-        names = [name for _, name in imagenet().values()]
-    else:
-        names = labels.names if labels else []
-    name = names[number] if number < len(names) else f"class {number}"
-    return Label(name, semantics.probability)
+        return taxonomy.imagenet()
+    assert labels is not None, "the label is one of the model's own"
+    return labels.taxonomy
+
+
+def label_in(known: Taxonomy, found: Description) -> Label:
+    """What a description says, in words."""
+    others = tuple(Label(known.names[b.node], b.probability) for b in found.alternatives)
+    levels = tuple(known.names_of(found.node))
+    return Label(levels[-1], found.probability, levels, others)
+
+
+def label_of(semantics: Semantics, labels: Labels | None) -> Label:
+    """The label that a file carries; arguments as of `taxonomy_of`.
+
+    Raises:
+      CorruptFile: if it is damaged.
+    """
+    known = taxonomy_of(semantics, labels)
+    return label_in(known, treecode.unpack(known.tree, semantics.section))

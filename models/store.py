@@ -20,13 +20,13 @@ import pathlib
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from models.config import PARTS, ModelConfig
 from models.errors import ModelError
 from models.labels import Labels
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from models.coding.tables import Tables
     from models.deepsic import DeepSIC
 
@@ -64,7 +64,9 @@ class Folder:
     def labels(self) -> Labels:
         """The model's classes."""
         try:
-            return Labels(**json.loads(self.read("labels.json")))
+            labels = Labels(**json.loads(self.read("labels.json")))
+            _ = labels.taxonomy  # complains of parents that make no tree
+            return labels
         except (ValueError, TypeError) as error:
             raise ModelError(f"{self.path}/labels.json is damaged: {error}") from error
 
@@ -149,6 +151,8 @@ def load_arrays(data: bytes, what: str) -> dict[str, np.ndarray]:
     Raises:
       ModelError: if it is none.
     """
+    import numpy as np
+
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
@@ -186,6 +190,8 @@ def load_networks(folder: Folder) -> DeepSIC:
     Raises:
       ModelError: if weights are missing, of the wrong shape, or not finite.
     """
+    import numpy as np
+
     from models.deepsic import DeepSIC
 
     arrays = load_arrays(folder.read("weights.npz"), f"{folder.path}/weights.npz")
@@ -218,6 +224,8 @@ def copy_weights(folder: Folder, model: DeepSIC) -> list[str]:
     Returns:
       Names of the variables that were left as they are.
     """
+    import numpy as np
+
     arrays = load_arrays(folder.read("weights.npz"), f"{folder.path}/weights.npz")
     left = []
     for name, variable in variables_of(model).items():
@@ -240,6 +248,8 @@ def save(
       labels: of its classes.
       card: anything worth knowing; checksums and fingerprints are added.
     """
+    import numpy as np
+
     weights = io.BytesIO()
     arrays = {k: v.numpy().astype(np.float16) for k, v in variables_of(model).items()}
     np.savez_compressed(weights, **arrays)

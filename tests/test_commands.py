@@ -163,7 +163,9 @@ def test_evaluate_writes_tables(pre, tmp_path):
     assert (tmp_path / "r" / "summary.csv").read_text().startswith("codec,images,bpp")
 
 
-@pytest.mark.parametrize("script", ["train.py", "compress.py", "decompress.py", "evaluate.py"])
+@pytest.mark.parametrize(
+    "script", ["train.py", "compress.py", "decompress.py", "evaluate.py", "search.py"]
+)
 def test_help_answers_without_tensorflow(script):
     code = (
         f"import sys; sys.argv = ['{script}', '--help']; import runpy\n"
@@ -173,3 +175,18 @@ def test_help_answers_without_tensorflow(script):
     )
     out, _ = call("-c", code)
     assert "python" in out
+
+
+@pytest.mark.parametrize(
+    "command", [["decompress.py", "--semantics_only"], ["search.py", "--stats"]]
+)
+def test_readers_that_have_seen_enough_are_no_error(coded, command):
+    path, _ = coded
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, *command, str(path)], stdout=write, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    os.close(write)
+    assert done.returncode == 1
+    assert b"Error" not in done.stderr

@@ -130,6 +130,16 @@ def refit(
     return store.add_tables(folder, fit_tables(model, context, maps, seed))
 
 
+def labels_of(source: Source) -> Labels:
+    """The labels that a model of these pictures gets; raises ValueError if they make no tree."""
+    labels = Labels.of(list(source.labels), source.names, source.parents)
+    try:
+        _ = labels.taxonomy
+    except ValueError as error:
+        raise ValueError(f"the parents in labels.json do not fit: {error}") from error
+    return labels
+
+
 def export(
     run: Run,
     out: pathlib.Path,
@@ -161,4 +171,4 @@ def export(
         "hours": round(float(run.seconds) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
     }
-    return store.save(out / "model", model, tables, Labels.of(list(source.labels)), card)
+    return store.save(out / "model", model, tables, labels_of(source), card)

@@ -3,51 +3,60 @@
     bytes  field
     4      magic "DSIC"
     1      version
-    1      flags: bit 0 arch (1: post), bit 1 semantics present, bit 2 class ids
-           are ImageNet's (else the model's own), the rest zero
+    1      flags: bit 0 arch (1: post), bit 1 the tree of the semantics (1: ImageNet's,
+           0: the model's own), bits 2–7 the bytes of the semantics, 0 if there are none
     4      fingerprint of the model: networks and coding tables
     1–5    width  - 1, LEB128
     1–5    height - 1, LEB128
-    2–4    semantics, if present: class id and probability
+    0–63   semantics: what the picture shows
     1      CRC-8 of all above
     n      range-coded payload
     4      CRC-32 of all above, little-endian
 
-Semantics with ImageNet ids take 16 bits: 10 of the class, 6 of the probability.
-Otherwise the class is LEB128 and the probability one byte.
+The semantics are bits, the first one highest in its byte (`treecode` writes them):
+
+    bits   field
+    k      path through the tree from its root, most general first
+    7      probability of the node that it leads to, in units of 1/128, rounded down
+    4      threshold under which the path was not followed on, in units of 1/16
+    8+k    for each alternative: a one, its path, its probability
+    0–7    zeros up to the byte
+
+In ImageNet's tree k is 10 or 11, which makes three bytes without alternatives. The
+tree is a table that never changes (data/wordnet/imagenet.tsv); a model's own tree is
+made of its labels.json.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import zlib
+from typing import NamedTuple
 
 MAGIC = b"DSIC"
 VERSION = 1
 EXTENSION = ".dsic"
+LARGEST_SECTION = 63
 # The longest header: read this much to know all but the picture.
-HEAD_BYTES = 32
+HEAD_BYTES = 10 + 2 * 5 + LARGEST_SECTION + 1
 LARGEST_SIDE = 1 << 30
 
-_POST, _SEMANTICS, _IMAGENET = 1, 2, 4
+_POST, _IMAGENET, _SECTION_SHIFT = 1, 2, 2
 
 
 class CorruptFile(ValueError):
     """The bytes are no intact `.dsic` file of a version that is known."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Semantics:
+class Semantics(NamedTuple):
     """What the picture shows, as stored.
 
     Attributes:
-      class_id: in ImageNet's sorted synsets if `imagenet`, else in the model's labels.
-      probability: the head's belief, rounded to 1/64 (ImageNet ids) or 1/256.
-      imagenet: which numbering `class_id` has.
+      section: 1 to 63 bytes, which `treecode.unpack` understands.
+      imagenet: whether their tree is ImageNet's; else it is the model's own.
     """
 
-    class_id: int
-    probability: float
+    section: bytes
     imagenet: bool
 
 
@@ -59,7 +68,7 @@ class Header:
       arch: `pre` or `post`.
       fingerprint: 4 bytes that name the model.
       width, height: of the picture, pixels.
-      semantics: None in `post` files.
+      semantics: None if there are none, as in `post` files.
     """
 
     arch: str
@@ -98,13 +107,6 @@ def _crc8_table() -> bytes:
 _CRC8 = _crc8_table()
 
 
-def _pack_semantics(s: Semantics) -> bytes:
-    if s.imagenet:
-        level = min(63, round(s.probability * 64))
-        return (s.class_id << 6 | level).to_bytes(2, "big")
-    return _leb128(s.class_id) + bytes([min(255, round(s.probability * 256))])
-
-
 def pack(header: Header, payload: bytes) -> bytes:
     """A whole file.
 
@@ -116,42 +118,30 @@ def pack(header: Header, payload: bytes) -> bytes:
     if not (1 <= header.width <= LARGEST_SIDE and 1 <= header.height <= LARGEST_SIDE):
         raise ValueError(f"a picture of {header.width}×{header.height} has no .dsic form.")
     flags = _POST * (header.arch == "post")
-    semantics = b""
+    section = b""
     if header.semantics is not None:
-        flags |= _SEMANTICS | _IMAGENET * header.semantics.imagenet
-        semantics = _pack_semantics(header.semantics)
+        section = header.semantics.section
+        if not 1 <= len(section) <= LARGEST_SECTION:
+            raise ValueError(f"semantics take 1 to {LARGEST_SECTION} bytes, not {len(section)}.")
+        flags |= _IMAGENET * header.semantics.imagenet | len(section) << _SECTION_SHIFT
     head = MAGIC + bytes([VERSION, flags]) + header.fingerprint
-    head += _leb128(header.width - 1) + _leb128(header.height - 1) + semantics
+    head += _leb128(header.width - 1) + _leb128(header.height - 1) + section
     body = head + bytes([crc8(head)]) + payload
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, count: int) -> bytes:
-        if self.at + count > len(self.data):
-            raise CorruptFile("the file ends inside its header.")
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def leb128(self) -> int:
-        value = 0
-        for shift in range(0, 35, 7):
-            byte = self.take(1)[0]
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-        raise CorruptFile("a number in the header has no end.")
-
-    def semantics(self, imagenet: bool) -> Semantics:
-        if imagenet:
-            packed = int.from_bytes(self.take(2), "big")
-            return Semantics(packed >> 6, (packed & 63) / 64, True)
-        class_id = self.leb128()
-        return Semantics(class_id, self.take(1)[0] / 256, False)
+def _read_leb128(data: bytes, at: int) -> tuple[int, int]:
+    """A number and where the next field starts; raises IndexError at the end of the data."""
+    value = data[at]
+    if value < 0x80:
+        return value, at + 1
+    value &= 0x7F
+    for shift in range(7, 35, 7):
+        at += 1
+        value |= (data[at] & 0x7F) << shift
+        if data[at] < 0x80:
+            return value, at + 1
+    raise CorruptFile("a number in the header has no end.")
 
 
 def read_header(data: bytes) -> tuple[Header, int]:
@@ -163,20 +153,24 @@ def read_header(data: bytes) -> tuple[Header, int]:
     Raises:
       CorruptFile: if it is damaged, or of a version not known here.
     """
-    reader = _Reader(data)
-    if reader.take(min(4, len(data))) != MAGIC:
+    if data[:4] != MAGIC:
         raise CorruptFile("this is no .dsic file.")
-    version, flags = reader.take(2)
-    if version != VERSION:
-        raise CorruptFile(f"format version {version} is newer than this program; update it.")
-    fingerprint = reader.take(4)
-    width, height = reader.leb128() + 1, reader.leb128() + 1
-    semantics = reader.semantics(bool(flags & _IMAGENET)) if flags & _SEMANTICS else None
-    end = reader.at
-    if reader.take(1)[0] != crc8(data[:end]) or flags >> 3 or max(width, height) > LARGEST_SIDE:
+    try:
+        if data[4] != VERSION:
+            raise CorruptFile(f"format version {data[4]} is newer than this program; update it.")
+        flags = data[5]
+        width, at = _read_leb128(data, 10)
+        height, at = _read_leb128(data, at)
+        end = at + (flags >> _SECTION_SHIFT)
+        check = data[end]
+    except IndexError:
+        raise CorruptFile("the file ends inside its header.") from None
+    semantics = Semantics(data[at:end], bool(flags & _IMAGENET)) if end > at else None
+    stray = flags & _IMAGENET and semantics is None
+    if check != crc8(data[:end]) or stray or max(width, height) >= LARGEST_SIDE:
         raise CorruptFile("the header is damaged.")
     arch = "post" if flags & _POST else "pre"
-    return Header(arch, fingerprint, width, height, semantics), reader.at
+    return Header(arch, data[6:10], width + 1, height + 1, semantics), end + 1
 
 
 def unpack(data: bytes) -> tuple[Header, bytes]:

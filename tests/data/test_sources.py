@@ -1,6 +1,7 @@
 """Where pictures come from: folders, TFDS with the real ImageNet builder, and what is missing."""
 
 import io
+import json
 import logging
 import tarfile
 
@@ -151,6 +152,29 @@ def test_folder_gives_encoded_pictures_and_sorted_classes(picture_folder):
         for path in (picture_folder / "train").glob("*/*.jpg")
     }
     assert dict(read(train)) == expected
+
+
+def test_folder_may_say_what_its_classes_are_kinds_of(picture_folder, tmp_path):
+    for part in ("train", "val"):
+        (tmp_path / part).symlink_to(picture_folder / part)
+    path = tmp_path / "labels.json"
+    assert open_source(f"folder:{tmp_path}", "train").parents is None
+    parents = {c: "things" for c in CLASSES}
+    path.write_text(json.dumps({"parents": parents}))
+    source = open_source(f"folder:{tmp_path}", "val")
+    assert (source.parents, source.names) == (parents, None)
+    assert source.labels == tuple(sorted(CLASSES))
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[]", '{"parents": 3}', '{"parents": {"a": 1}}', '{"x": {}}']
+)
+def test_damaged_labels_of_a_folder_are_named(tmp_path, text):
+    (tmp_path / "train" / "one").mkdir(parents=True)
+    (tmp_path / "train" / "one" / "a.jpg").write_bytes(jpeg(1))
+    (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(MissingDataset, match=r"labels\.json"):
+        open_source(f"folder:{tmp_path}", "train")
 
 
 def test_folder_keeps_its_order(picture_folder):

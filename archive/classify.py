@@ -1,0 +1,87 @@
+"""What `post` files show: their symbols decoded, then classified in batches of equal size."""
+
+from __future__ import annotations
+
+import itertools
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archive.scan import Failed, Found
+from models.coding import container
+from models.coding.container import CorruptFile, Semantics
+from models.errors import ModelError
+
+if TYPE_CHECKING:
+    from archive.models import Models
+    from models.codec import Codec
+
+# Of a batch: files, and values of their features together (64 MB).
+MOST_FILES = 32
+MOST_VALUES = 1 << 24
+
+Answer = tuple[Found, Semantics]
+
+
+def _kind(file: Found) -> tuple[bytes, int, int]:
+    """Files that are equal in this are classified together."""
+    return file.header.fingerprint, file.header.height, file.header.width
+
+
+def classify(
+    files: Iterable[Found], models: Models, max_pixels: int
+) -> Iterator[tuple[list[Answer], list[Failed]]]:
+    """Asks the heads of `post` models, a batch at a time.
+
+    Args:
+      files: in any order.
+      models: to look for theirs in.
+      max_pixels: larger pictures are refused.
+
+    Yields:
+      What some files show, and those of them that could not be read.
+    """
+    for _, same in itertools.groupby(sorted(files, key=_kind), key=_kind):
+        yield from _classify_equal(list(same), models, max_pixels)
+
+
+def _classify_equal(files: list[Found], models: Models, max_pixels: int):
+    header = files[0].header
+    if header.width * header.height > max_pixels:
+        reason = (
+            f"it promises {header.width}×{header.height} pixels, more than {max_pixels};"
+            " raise --max_pixels to allow it."
+        )
+        yield [], [Failed(f.path, reason) for f in files]
+        return
+    try:
+        codec = models.codec(header.fingerprint)
+    except ModelError as error:
+        yield [], [Failed(f.path, str(error)) for f in files]
+        return
+    stride = codec.config.stride
+    values = header.width * header.height // stride**2 * codec.config.latents
+    count = max(1, min(MOST_FILES, MOST_VALUES // max(1, values)))
+    for at in range(0, len(files), count):
+        yield _classify_batch(files[at : at + count], codec)
+
+
+def _classify_batch(files: list[Found], codec: Codec) -> tuple[list[Answer], list[Failed]]:
+    good, features, failed = [], [], []
+    for file in files:
+        try:
+            header, payload = container.unpack(pathlib.Path(file.path).read_bytes())
+            if _kind(file._replace(header=header)) != _kind(file):
+                raise CorruptFile("the file changed while it was read.")
+            features.append(codec.restore(codec.decode_symbols(header, payload)))
+            good.append(file)
+        except CorruptFile as error:
+            failed.append(Failed(file.path, str(error)))
+        except OSError as error:
+            failed.append(Failed(file.path, f"it cannot be read: {error.strerror}."))
+    if not good:
+        return [], failed
+    probabilities = codec.classify_batch(np.stack(features))
+    return [(f, codec.describe(p)) for f, p in zip(good, probabilities, strict=True)], failed

@@ -1,0 +1,134 @@
+"""Finds pictures by what they show, without decoding them.
+
+    python search.py ARCHIVE ... --label=dog [--min_probability=0.5] [--top=50] [--html=out.html]
+    python search.py ARCHIVE ... --stats
+
+ARCHIVE is a folder (searched with its subfolders), a .dsic file or a quoted glob.
+--label takes a class, a synset id, or whatever there are kinds of: dog finds every
+breed. `pre` files are answered from their first bytes; of `post` files the features
+are decoded and classified once, and the answers kept in ARCHIVE/.dsic-index.sqlite.
+
+Only the front of a `pre` file is read, which has a checksum of its own: damage to
+the picture behind it shows only where pictures are decoded, as by --html.
+"""
+
+import json
+import sys
+
+from absl import flags
+
+import cli
+from archive import query, reading
+from archive.models import Models
+from models.errors import ModelError
+
+F = flags.FLAGS
+flags.DEFINE_string("label", None, "What the pictures are to show.")
+flags.DEFINE_float("min_probability", 0.0, "Least probability of a hit.", 0, 1)
+flags.DEFINE_integer("top", 0, "Only the most probable so many; 0 for all.", 0)
+flags.DEFINE_string("html", None, "Write the hits' pictures to a contact sheet.")
+flags.DEFINE_bool("json", False, "Print one JSON object.")
+flags.DEFINE_bool("stats", False, "Count files by label and level instead.")
+flags.DEFINE_string("originals", None, "Folder of the originals, for --stats; else beside.")
+flags.DEFINE_list("models", [], "Folders of further models, for files of these.")
+flags.DEFINE_integer("max_pixels", 200_000_000, "Refuse to decode larger pictures.")
+
+
+def main(rest):
+    if not rest or F.stats == (F.label is not None):
+        raise cli.UserError("search.py takes folders or files, and either --label or --stats.")
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
+        stream.reconfigure(errors="surrogateescape")
+    models = Models(F.models)
+    try:
+        if F.label is not None:
+            query.check_word(F.label, models)
+        archive = reading.read(rest, models, F.max_pixels, cli.warn)
+    except FileNotFoundError as error:
+        raise cli.UserError(str(error)) from error
+    except (query.UnknownWord, ModelError) as error:
+        raise cli.UserError(str(error)) from error
+    for path, reason in archive.failed:
+        cli.warn(f"{path}: {reason}")
+    if F.stats:
+        _print_stats(archive)
+    else:
+        _print_hits(archive, models)
+
+
+def _print_hits(archive, models):
+    hits = query.search(archive, F.label, F.min_probability)
+    shown = hits[: F.top] if F.top else hits
+    undecoded = _write_sheet(shown, models) if F.html else []
+    if F.json:
+        print(json.dumps(_as_json(archive, hits, shown, undecoded), indent=1))
+        return
+    for hit in shown:
+        print(hit)
+    _report(f"{len(hits)} of {archive.count} files show {F.label}", archive, len(shown), len(hits))
+
+
+def _write_sheet(hits, models):
+    from archive import sheet
+    from data.images import BadImage
+
+    try:
+        failed = sheet.write(F.html, f"{F.label}: {len(hits)} files", hits, models, F.max_pixels)
+    except BadImage as error:
+        raise cli.UserError(str(error)) from error
+    for path, reason in failed:
+        cli.warn(f"{path} is not on the sheet: {reason}")
+    return failed
+
+
+def _as_json(archive, hits, shown, undecoded):
+    return {
+        "label": F.label,
+        "files": archive.count,
+        "hits": len(hits),
+        "shown": [_hit_as_json(hit) for hit in shown],
+        "failed": [failed._asdict() for failed in [*archive.failed, *undecoded]],
+    }
+
+
+def _hit_as_json(hit):
+    known, found = hit.meaning.taxonomy, hit.meaning.description
+    return {
+        "path": hit.file.path,
+        "probability": hit.probability,
+        "label": known.names[found.node],
+        "id": known.ids[found.node],
+        "label_probability": found.probability,
+        "levels": known.names_of(found.node),
+        "alternatives": [
+            {"label": known.names[b.node], "id": known.ids[b.node], "probability": b.probability}
+            for b in found.alternatives
+        ],
+    }
+
+
+def _print_stats(archive):
+    from archive import statistics
+    from data.images import EXTENSIONS
+
+    levels = statistics.by_level(archive)
+    sums = statistics.saved(archive, F.originals, EXTENSIONS)
+    if F.json:
+        failed = [f._asdict() for f in archive.failed]
+        whole = {"files": archive.count, **statistics.as_json(levels, sums), "failed": failed}
+        print(json.dumps(whole, indent=1))
+        return
+    print(statistics.as_text(levels, sums))
+    _report(f"{archive.count} files", archive)
+
+
+def _report(text, archive, shown=0, hits=0):
+    if shown < hits:
+        text += f"; the {shown} most probable are listed"
+    if archive.failed:
+        text += f"; {len(archive.failed)} could not be read"
+    print(f"{text}.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)
