@@ -270,7 +270,8 @@ def add_tables(folder: Folder, tables: bytes) -> Folder:
 def _write(
     path: pathlib.Path, files: dict[str, bytes], tables: bytes, card: dict[str, Any]
 ) -> Folder:
-    digest = hashlib.sha256(files["config.json"] + files["weights.npz"] + tables)
+    named = files["config.json"] + files["weights.npz"] + files["labels.json"] + tables
+    digest = hashlib.sha256(named)
     fingerprint = digest.hexdigest()[: 2 * FINGERPRINT_BYTES]
     files[f"tables-{fingerprint}.npz"] = tables
     older = [t for t in card.get("tables", []) if t != fingerprint]
