@@ -7,7 +7,7 @@ reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,12 +67,20 @@ class SymbolCoder:
         Returns:
           The payload.
         """
+        encoder = Encoder(self.lookup)
+        for index, answers in self.questions(q):
+            encoder.encode(index, answers)
+        return encoder.finish()
+
+    def questions(
+        self, q: np.ndarray, passes: Sequence[int] = range(len(PASSES))
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What `encode` codes: rows of `lookup`, and the answers; both int32 (n,), in pieces."""
         h, w, _ = q.shape
         levels = (q.astype(np.int16) - self.lowest).astype(np.uint8)
-        encoder = Encoder(self.lookup)
         reach = self._measure_reach(levels)
         if h * w >= RANGES_FROM:
-            encoder.encode(self._reach_rows(), reach)
+            yield self._reach_rows(), reach
         tree = self._clip(reach)
         field = self.classifier.field(h, w)
         for number in range(len(PASSES)):
@@ -92,10 +100,7 @@ class SymbolCoder:
             self._ask(block.number, context, tree, look_up)
             return np.concatenate(asked), np.concatenate(answers)
 
-        everything = [b for number in range(len(PASSES)) for b in blocks(number, h, w)]
-        for index, bits in ahead(answered, everything):
-            encoder.encode(index, bits)
-        return encoder.finish()
+        yield from ahead(answered, [b for n in passes for b in blocks(n, h, w)])
 
     def decode(self, payload: bytes, h: int, w: int) -> np.ndarray:
         """The inverse of `encode`.

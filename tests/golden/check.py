@@ -1,0 +1,40 @@
+"""Decodes the golden files of a folder and codes their symbols again; prints what is wrong.
+
+    python -m tests.golden.check FOLDER
+
+A process of its own, so that settings which libraries read at their start can be varied.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import sys
+
+from models import store
+from models.coding import container
+from models.coding.symbols import SymbolCoder
+from models.coding.tables import Tables
+from tests.golden.make import STRIDE
+
+
+def check(folder: pathlib.Path) -> list[str]:
+    """Names of files that decode to other symbols, or are not what coding gives today."""
+    tables = Tables.from_arrays(store.load_arrays((folder / "tables.npz").read_bytes(), "tables"))
+    coder, wrong = SymbolCoder(tables), []
+    for name, expected in json.loads((folder / "symbols.json").read_text()).items():
+        header, payload = container.unpack((folder / f"{name}.dsic").read_bytes())
+        q = coder.decode(payload, -(-header.height // STRIDE), -(-header.width // STRIDE))
+        if hashlib.sha256(q.tobytes()).hexdigest() != expected:
+            wrong.append(f"{name} decodes to other symbols")
+        if coder.encode(q) != payload:
+            wrong.append(f"{name} is coded otherwise")
+    return wrong
+
+
+if __name__ == "__main__":
+    if "DSIC_CORES" in os.environ:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    problems = check(pathlib.Path(sys.argv[1]))
+    print("\n".join(problems) or "exact")
+    sys.exit(bool(problems))
