@@ -27,6 +27,9 @@ flags.DEFINE_string("images", None, "Glob of the pictures for rate and distortio
 flags.DEFINE_string("dataset", None, "Labelled set for semantics: of TFDS, or folder:PATH.")
 flags.DEFINE_string("split", "val", "Split of the labelled set.")
 flags.DEFINE_string("data_dir", None, "Of TFDS; its own default otherwise.")
+flags.DEFINE_integer(
+    "examples", 0, "Pictures of the labelled set, spread evenly over it; 0 for all.", lower_bound=0
+)
 flags.DEFINE_list("models", ["all"], "Names or folders of models; `all` for every shipped one.")
 flags.DEFINE_string("out", "results", "Folder for the results.")
 flags.DEFINE_integer("jobs", 1, "Processes; seconds are most telling with one.", lower_bound=1)
@@ -82,6 +85,8 @@ def main(rest):
     try:
         if F.images:
             code |= rate_distortion(models, out)
+        if F.dataset:
+            code |= semantics(models, out)
     except (BadImage, WorkerDied) as error:
         raise cli.UserError(str(error)) from error
     return code
@@ -97,6 +102,19 @@ def rate_distortion(models, out):
     from evaluation import study
 
     return study.run(paths, models, find_references(), out, jobs=F.jobs, published=F.published)
+
+
+def semantics(models, out):
+    """The second command; returns the exit code."""
+    from data.sources import MissingDataset, open_source
+    from evaluation import semantic_study
+
+    try:
+        source = open_source(F.dataset, F.split, F.data_dir)
+    except MissingDataset as error:
+        raise cli.UserError(str(error)) from error
+    name = f"{F.dataset}, {F.split}"
+    return semantic_study.run(source, name, models, out, jobs=F.jobs, limit=F.examples)
 
 
 if __name__ == "__main__":

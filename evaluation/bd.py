@@ -69,12 +69,13 @@ def compare(curve: Curve, reference: Curve) -> Delta:
             return Delta(note=f"{c.name} has {points}; {LEAST_POINTS} are needed")
     quality = _overlap(curve.quality, reference.quality)
     rate = _overlap(curve.bpp, reference.bpp)
+    if quality is None or rate is None:
+        return Delta(note=NO_OVERLAP)
     return Delta(
-        rate=_delta("bd_rate", curve, reference) if quality else math.nan,
-        quality=_delta("bd_psnr", curve, reference) if rate else math.nan,
-        quality_range=quality or (math.nan, math.nan),
-        rate_range=rate or (math.nan, math.nan),
-        note="" if quality and rate else NO_OVERLAP,
+        rate=_delta("bd_rate", curve, reference),
+        quality=_delta("bd_psnr", curve, reference),
+        quality_range=quality,
+        rate_range=rate,
     )
 
 

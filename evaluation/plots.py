@@ -55,7 +55,6 @@ RC: Any = {
     "legend.frameon": False,
     # The same data give the same file.
     "svg.hashsalt": "deepsic",
-    "svg.fonttype": "none",
 }
 
 

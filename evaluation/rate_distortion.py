@@ -66,11 +66,12 @@ def measure(
             new = [s for s in subject.settings if cache.get(key_of(subject, s, picture)) is None]
             if new:
                 tasks.append(Task(picture, subject, tuple(new), str(cache.folder), jobs))
-    for _, troubles in workers.run(
-        tasks, work, jobs=jobs, description="rate and distortion", weight=lambda t: len(t.settings)
-    ):
-        for sentence in troubles:
-            report(sentence)
+    points = sum(len(t.settings) for t in tasks)
+    with workers.progress(points, "rate and distortion") as bar:
+        for task, troubles in workers.run(tasks, work, jobs):
+            bar.update(len(task.settings))
+            for sentence in troubles:
+                report(sentence)
     return collect(pictures, subjects, cache)
 
 

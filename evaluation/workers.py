@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -19,54 +20,43 @@ class WorkerDied(Exception):
     """A process was ended from outside; what was finished is kept."""
 
 
+def progress(total: int, description: str) -> tqdm:
+    """A bar on stderr, if that is a terminal."""
+    return tqdm(total=total, desc=description, disable=not sys.stderr.isatty())
+
+
 def run(
-    tasks: Sequence[Task],
-    work: Callable[[Task], Any],
-    *,
-    jobs: int,
-    description: str,
-    weight: Callable[[Task], int] = lambda task: 1,
+    tasks: Iterable[Task], work: Callable[[Task], Any], jobs: int
 ) -> Iterator[tuple[Task, Any]]:
     """Does every task and yields it with its result, in the order of finishing.
 
     Args:
-      tasks: that can be pickled.
+      tasks: that can be pickled; taken as they are needed.
       work: a function of a module, which can be pickled by name.
       jobs: processes; 1 works in this one.
-      description: of the progress bar, which goes to stderr if that is a terminal.
-      weight: units of the bar that a task counts.
 
     Raises:
       WorkerDied: if a process was killed.
     """
-    total = sum(map(weight, tasks))
-    with tqdm(total=total, desc=description, disable=not sys.stderr.isatty()) as bar:
-        finished = _in_processes(tasks, work, jobs) if jobs > 1 else _here(tasks, work)
-        for task, result in finished:
-            bar.update(weight(task))
-            yield task, result
-
-
-def _here(tasks: Sequence[Task], work: Callable[[Task], Any]) -> Iterator[tuple[Task, Any]]:
-    for task in tasks:
-        yield task, work(task)
+    if jobs > 1:
+        yield from _in_processes(iter(tasks), work, jobs)
+    else:
+        for task in tasks:
+            yield task, work(task)
 
 
 def _in_processes(
-    tasks: Sequence[Task], work: Callable[[Task], Any], jobs: int
+    tasks: Iterator[Task], work: Callable[[Task], Any], jobs: int
 ) -> Iterator[tuple[Task, Any]]:
-    if not tasks:
+    first = list(itertools.islice(tasks, 1))
+    if not first:
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     # A forked TensorFlow hangs.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        min(jobs, len(tasks)), context, initializer=_limit_threads, initargs=(threads,)
-    )
+    pool = ProcessPoolExecutor(jobs, context, initializer=_limit_threads, initargs=(threads,))
     try:
-        pending = {pool.submit(work, task): task for task in tasks}
-        for future in as_completed(pending):
-            yield pending[future], future.result()
+        yield from _keep_busy(pool, itertools.chain(first, tasks), work, 2 * jobs)
     except BrokenProcessPool as error:
         raise WorkerDied(
             "a process was ended from outside, perhaps for lack of memory; what was finished is"
@@ -74,6 +64,19 @@ def _in_processes(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _keep_busy(
+    pool: ProcessPoolExecutor, tasks: Iterator[Task], work: Callable[[Task], Any], waiting: int
+) -> Iterator[tuple[Task, Any]]:
+    """Hands tasks out as others finish, so that few lie in memory at once."""
+    pending = {pool.submit(work, task): task for task in itertools.islice(tasks, waiting)}
+    while pending:
+        done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield pending.pop(future), future.result()
+        for task in itertools.islice(tasks, waiting - len(pending)):
+            pending[pool.submit(work, task)] = task
 
 
 def _limit_threads(threads: int) -> None:
