@@ -36,6 +36,9 @@ flags.DEFINE_integer("jobs", 1, "Processes; seconds are most telling with one.",
 flags.DEFINE_list(
     "references", ["all"], "Other codecs: jpeg420, jpeg444, jpeg2000, webp, avif, jxl; all; none."
 )
+flags.DEFINE_list(
+    "show", [], "Names, without extension, of pictures for the page; three spread evenly otherwise."
+)
 flags.DEFINE_bool(
     "published", None, "Draw published Kodak curves too; by default if the pictures are Kodak's 24."
 )
@@ -101,7 +104,11 @@ def rate_distortion(models, out):
         raise cli.UserError(f"no file matches {F.images}")
     from evaluation import study
 
-    return study.run(paths, models, find_references(), out, jobs=F.jobs, published=F.published)
+    options = {"jobs": F.jobs, "published": F.published, "show": F.show}
+    try:
+        return study.run(paths, models, find_references(), out, **options)
+    except ValueError as error:
+        raise cli.UserError(str(error)) from error
 
 
 def semantics(models, out):

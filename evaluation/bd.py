@@ -18,6 +18,7 @@ import numpy as np
 
 from evaluation.curves import Curve, curves_of
 from evaluation.metrics import METRICS
+from evaluation.tables import DASH
 
 LEAST_POINTS = 4
 METHOD = "akima"
@@ -179,3 +180,21 @@ def _line(metric, curve, reference, of, pictures, delta: Delta) -> dict[str, Any
         "bpp_to": delta.rate_range[1],
         "note": delta.note,
     }
+
+
+HEADS = ("curve", "over", "BD-rate", "BD-quality", "overlap", "rates", "pictures", "")
+
+
+def cells(d: Mapping[str, Any]) -> list[str]:
+    """One delta for people, under HEADS; dashes where there is none."""
+    dash, there = DASH, not d["note"]
+    return [
+        d["curve"],
+        d["reference"],
+        f"{d['bd_rate_percent']:+.1f}%" if there else dash,
+        f"{d['bd_quality_db']:+.2f} dB" if there else dash,
+        f"{d['quality_from']:.1f}–{d['quality_to']:.1f} dB" if there else dash,
+        f"{d['bpp_from']:.2f}–{d['bpp_to']:.2f} bpp" if there else dash,
+        str(d["pictures"]),
+        d["note"],
+    ]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ def _fastest(arguments: Sequence[str]) -> float:
     return min(taken)
 
 
-def lines(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """The rows for people, under HEADS."""
     return [
         [

@@ -92,7 +92,7 @@ def draw_all(
     return names
 
 
-def _figure(width: float, height: float):
+def new_figure(width: float, height: float):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -101,7 +101,7 @@ def _figure(width: float, height: float):
     return figure
 
 
-def _save(figure, path: pathlib.Path) -> None:
+def save(figure, path: pathlib.Path) -> None:
     # Dates would make every run's file another one.
     for kind, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
         images.write_atomically(
@@ -144,7 +144,7 @@ def _draw_means(path: pathlib.Path, curves: Mapping[str, Curve], metric: str, wh
     import matplotlib
 
     with matplotlib.rc_context(RC):
-        figure = _figure(7.2, 4.4)
+        figure = new_figure(7.2, 4.4)
         axes = figure.add_subplot()
         for curve in curves.values():
             _plot(axes, curve)
@@ -155,7 +155,7 @@ def _draw_means(path: pathlib.Path, curves: Mapping[str, Curve], metric: str, wh
         axes.set_ylabel(TITLES[metric])
         axes.set_title(f"Means over the pictures; other codecs {whose}", fontsize=9, loc="left")
         axes.legend(fontsize=8, loc="lower right", handlelength=3.2)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _draw_multiples(path: pathlib.Path, rows: Sequence[Mapping[str, Any]], metric: str) -> None:
@@ -165,7 +165,7 @@ def _draw_multiples(path: pathlib.Path, rows: Sequence[Mapping[str, Any]], metri
     across = min(4, len(pictures))
     down = -(-len(pictures) // across)
     with matplotlib.rc_context(RC | {"font.size": 7}):
-        figure = _figure(2.1 * across + 0.4, 1.7 * down + 0.6)
+        figure = new_figure(2.1 * across + 0.4, 1.7 * down + 0.6)
         grid = figure.subplots(down, across, squeeze=False, sharex=True)
         for axes in grid.flat[len(pictures) :]:
             axes.set_visible(False)
@@ -184,7 +184,7 @@ def _draw_multiples(path: pathlib.Path, rows: Sequence[Mapping[str, Any]], metri
         )
         figure.supxlabel("bits per pixel, whole files", fontsize=7)
         figure.supylabel(TITLES[metric], fontsize=7)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _all_handles(grid) -> tuple[list, list]:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from data.sources import Source
-from evaluation import classifier, label_cost, paper, semantics, tables
+from evaluation import classifier, label_cost, paper, semantic_plot, semantics, tables
 from evaluation.accuracy import confusion
 from evaluation.cache import Cache
 from evaluation.labelled import SIDE
+from evaluation.page import parts, semantics_section
 from evaluation.semantics import Measured
 from evaluation.study import Complaints
 from models import store
@@ -60,15 +61,33 @@ def run(
     costs = label_cost.table(m, cache)
     tables.write_csv(out / "semantics.csv", semantics.COLUMNS, rows)
     tables.write_csv(out / "label_cost.csv", label_cost.COLUMNS, costs)
-    write_classes(out, m, source.labels, classes)
+    matrices = write_classes(out, m, source.labels, classes)
     print_all(m, name, rows, costs)
+    semantic_plot.draw(out / "accuracy", rows)
+    section = semantics_section.build(
+        out / "accuracy.svg",
+        name,
+        len(m.truth),
+        HEADS,
+        [cells(r) for r in rows if r["control"] == "no"],
+        [cells(r) for r in rows if r["control"] == "yes"],
+        remarks(m, rows),
+        costs,
+        matrices,
+        Labels.of(list(source.labels)).names,
+    )
+    print(f"\nLook at {parts.write(out, {'semantics': section})}")
     return 1 if complain.count else 0
 
 
 def write_classes(
     out: pathlib.Path, m: Measured, labels: Sequence[str], classes: tuple[int, ...]
-) -> None:
-    """classes.csv: accuracy by class; confusion-NAME.csv for each model of a small set."""
+) -> dict[str, np.ndarray]:
+    """classes.csv: accuracy by class; confusion-NAME.csv for each model of a small set.
+
+    Returns:
+      The matrices of confusion, by model; none for a large set.
+    """
     names = Labels.of(list(labels)).names
     count = len(labels)
     matrices = {
@@ -88,7 +107,7 @@ def write_classes(
         ],
     )
     if count > MOST_CLASSES:
-        return
+        return {}
     for model, counts in matrices.items():
         file = f"confusion-{re.sub(r'[^A-Za-z0-9.]+', '-', model).strip('-')}.csv"
         tables.write_csv(
@@ -99,6 +118,7 @@ def write_classes(
                 for i, row in enumerate(counts)
             ],
         )
+    return matrices
 
 
 def cells(row: dict[str, Any]) -> list[str]:
@@ -134,7 +154,7 @@ def print_all(m: Measured, name: str, rows: list[dict], costs: list[dict]) -> No
 def remarks(m: Measured, own: Sequence[dict[str, Any]]) -> list[str]:
     """What one must know to read the numbers."""
     found = []
-    few = sorted({r["classes"] for r in own if r["classes"] < 100})
+    few = sorted({r["classes"] for r in own if r["classes"] < 100 and r["control"] == "no"})
     if few:
         among = " or ".join(map(str, few))
         found.append(f"Top-5 of {among} classes says little: guessing has {500 // few[-1]}%.")

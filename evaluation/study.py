@@ -11,6 +11,7 @@ from evaluation import bd, curves, plots, rate_distortion, tables
 from evaluation.cache import Cache
 from evaluation.measure import Subject
 from evaluation.metrics import METRICS
+from evaluation.page import gallery, parts, rd_sections
 from evaluation.references import Reference
 from models import store
 
@@ -42,6 +43,7 @@ def run(
     *,
     jobs: int,
     published: bool | None,
+    show: Sequence[str] = (),
 ) -> int:
     """Measures, and writes everything that can be written.
 
@@ -52,17 +54,23 @@ def run(
       out: folder of the results.
       jobs: processes.
       published: whether to draw published Kodak curves; None if the pictures are Kodak's.
+      show: names of pictures for the page; a few spread evenly if empty.
 
     Returns:
       The exit code: 1 if anything was left out.
+
+    Raises:
+      ValueError: if `show` names no picture.
     """
     complain = Complaints()
     pictures = rate_distortion.open_pictures(paths, complain)
     if not pictures:
         return 1
+    chosen = gallery.choose(pictures, show)
     subjects = [Subject.of_model(folder, name) for name, folder in models]
     subjects += [Subject.of_reference(r) for r in references]
-    rows = rate_distortion.measure(pictures, subjects, Cache(out / "cache"), jobs, complain)
+    cache = Cache(out / "cache")
+    rows = rate_distortion.measure(pictures, subjects, cache, jobs, complain)
     means = rate_distortion.summarise(rows)
     rate_distortion.write(out, rows, means)
     print(tables.as_text(rate_distortion.HEADS, rate_distortion.lines(means)))
@@ -74,31 +82,19 @@ def run(
     deltas = bd.table(rows, means, overlay)
     tables.write_csv(out / "bd.csv", bd.COLUMNS, deltas)
     print_deltas(deltas)
-    plots.draw_all(out, rows, means, overlay)
+    figures = plots.draw_all(out, rows, means, overlay)
+    for sentence in gallery.gaps(means).values():
+        print(sentence)
+    tiles = gallery.make(chosen, subjects[: len(models)], means, cache, jobs)
+    body = rd_sections.rate_distortion_section(out, rows, means, deltas, references, figures)
+    page = parts.write(out, {"look": rd_sections.gallery(tiles), "rate-distortion": body})
+    print(f"\nLook at {page}")
     return 1 if complain.count else 0
 
 
 def print_deltas(deltas: Sequence[dict[str, Any]]) -> None:
-    """BD-rates for people, the headline first."""
+    """BD-rates for people, the headline only."""
     headline = [d for d in deltas if d["metric"] == "psnr_luma" and d["of"] == bd.PER_PICTURE]
-    if not headline:
-        return
-    print("\nBD-rate in luma PSNR, computed per picture and averaged (negative: fewer bits):")
-    columns = ("curve", "over", "BD-rate", "BD-PSNR", "between", "pictures", "")
-    print(tables.as_text(columns, [delta_cells(d) for d in headline]))
-
-
-def delta_cells(d: dict[str, Any]) -> list[str]:
-    """One delta for people."""
-    between = tables.DASH
-    if d["quality_from"] == d["quality_from"]:
-        between = f"{d['quality_from']:.1f}–{d['quality_to']:.1f} dB"
-    return [
-        d["curve"],
-        d["reference"],
-        tables.shown(d["bd_rate_percent"], "+.1f") + ("%" if not d["note"] else ""),
-        tables.shown(d["bd_quality_db"], "+.2f") + (" dB" if not d["note"] else ""),
-        between,
-        str(d["pictures"]),
-        d["note"],
-    ]
+    if headline:
+        print("\nLuma PSNR, computed per picture and averaged (negative rates: fewer bits):")
+        print(tables.as_text(bd.HEADS, [bd.cells(d) for d in headline]))

@@ -186,7 +186,9 @@ def _plan(picture, cache: Cache | None, *, by_name, means, folder) -> list[Task]
         if cache is not None:
             sizes = [cache.get(t.key)["bpp"] for t in models]
             target = float(np.mean(sizes)) if sizes else bpp
-            tasks += [Task(picture, Subject.of_reference(r), target, folder) for r in (JPEG, JPEG2000)]
+            tasks += [
+                Task(picture, Subject.of_reference(r), target, folder) for r in (JPEG, JPEG2000)
+            ]
     return tasks
 
 

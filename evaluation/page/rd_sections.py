@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation import bd, plots, rate_distortion, tables
+from evaluation import bd, plots, rate_distortion
 from evaluation.measure import Row
 from evaluation.page import parts
 from evaluation.page.gallery import LARGEST_SIDE, RATES
@@ -61,16 +61,16 @@ def rate_distortion_section(
     """Curves, deltas and means, from what the study has."""
     pictures = len({row["image"] for row in rows})
     body = [
-        f"<p>{pictures} pictures, each compressed to a real file and decoded again. Rates count whole"
-        " files; luma is BT.601 full range; MS-SSIM is drawn as −10·log₁₀(1 − MS-SSIM).</p>",
+        f"<p>{pictures} pictures, each compressed to a real file and decoded again. Rates count"
+        " whole files; luma is BT.601 full range; MS-SSIM is drawn as −10·log₁₀(1 − MS-SSIM).</p>",
         _curves(out, figures),
         "<h3>Bjøntegaard deltas</h3>",
         "<p>How many more bits (negative: fewer) a curve takes than the reference for the same"
         " quality, and how many dB it is above it at the same rate, on average over the range that"
         " both have. The headline is computed for each picture and then averaged.</p>",
         *(_deltas(deltas, metric, bd.PER_PICTURE) for metric in plots.TITLES),
-        "<p>Of mean curves, which is all that is published. Beside a codec that is run at a constant"
-        " rate, as JPEG 2000 is here, these mislead: quality differs between pictures for the"
+        "<p>Of mean curves, which is all that is published. Beside a codec that is run at a"
+        " constant rate, as JPEG 2000 is here, these mislead: quality differs between pictures for the"
         " one and rate for the other.</p>",
         *(_deltas(deltas, metric, bd.MEAN_CURVES) for metric in plots.TITLES),
         "<h3>Means over the pictures</h3>",
@@ -103,31 +103,13 @@ def _curves(out: pathlib.Path, figures: Sequence[str]) -> str:
     )
 
 
-DELTA_HEADS = ("curve", "over", "BD-rate", "BD-quality", "overlap", "rates", "pictures", "")
-
-
 def _deltas(deltas: Sequence[Mapping[str, Any]], metric: str, of: str) -> str:
     mine = [d for d in deltas if d["metric"] == metric and d["of"] == of]
     if not mine:
         return ""
     opened = " open" if (metric, of) == ("psnr_luma", bd.PER_PICTURE) else ""
-    shown = parts.table(DELTA_HEADS, [delta_cells(d) for d in mine], text={1, 7})
+    shown = parts.table(bd.HEADS, [bd.cells(d) for d in mine], text={1, 7})
     return f"<details{opened}><summary>{plots.TITLES[metric]}, {of}</summary>{shown}</details>"
-
-
-def delta_cells(d: Mapping[str, Any]) -> list[str]:
-    """One delta for people, under DELTA_HEADS; dashes where there is none."""
-    dash, there = tables.DASH, not d["note"]
-    return [
-        d["curve"],
-        d["reference"],
-        f"{d['bd_rate_percent']:+.1f}%" if there else dash,
-        f"{d['bd_quality_db']:+.2f} dB" if there else dash,
-        f"{d['quality_from']:.1f}–{d['quality_to']:.1f} dB" if there else dash,
-        f"{d['bpp_from']:.2f}–{d['bpp_to']:.2f} bpp" if there else dash,
-        str(d["pictures"]),
-        d["note"],
-    ]
 
 
 def _settings(references: Sequence[Reference]) -> str:

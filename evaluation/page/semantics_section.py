@@ -18,9 +18,9 @@ def build(
     figure: pathlib.Path,
     name: str,
     pictures: int,
+    heads: Sequence[str],
     own: Sequence[Sequence[str]],
     controls: Sequence[Sequence[str]],
-    heads: Sequence[str],
     remarks: Sequence[str],
     costs: Sequence[Mapping[str, Any]],
     matrices: Mapping[str, np.ndarray],
@@ -32,24 +32,24 @@ def build(
       figure: SVG of accuracy against rate.
       name: of the labelled set.
       pictures: measured.
-      own: cells of the models' own accuracies, under heads.
-      controls: of the others.
-      heads: of both tables.
+      heads: of the two tables.
+      own: cells of the models' own accuracies.
+      controls: cells of the others.
       remarks: what one must know to read them.
       costs: from `label_cost.table`.
       matrices: of confusion, by model; empty for large sets.
       names: of the classes.
     """
     body = [
-        f"<p>{html.escape(name)}: {pictures} pictures, their middle squares at {SIDE}×{SIDE}; rates of"
-        " whole files; Wilson's 95% intervals.</p>",
+        f"<p>{html.escape(name)}: {pictures} pictures, their middle squares at {SIDE}×{SIDE};"
+        " rates of whole files; Wilson's 95% intervals.</p>",
         parts.figure(figure, "top-1 accuracy against rate"),
         parts.table(heads, own, text={1, 2}),
         *(f"<p>{html.escape(sentence)}</p>" for sentence in remarks),
         "<h3>Controls</h3>",
         f"<p>{classifier.NAME} saw the same {SIDE}×{SIDE} pixels, resized to"
-        f" {classifier.SIDE}×{classifier.SIDE}. Its answers are counted among the set's classes, which"
-        " is what the heads choose from, and among all of ImageNet's.</p>",
+        f" {classifier.SIDE}×{classifier.SIDE}. Its answers are counted among the set's"
+        " classes, which is what the heads choose from, and among all of ImageNet's.</p>",
         parts.table(heads, controls, text={1, 2}),
         f"<h3>{html.escape(paper.TITLE)}</h3>",
         parts.table(
@@ -74,7 +74,9 @@ def _confusion(model: str, counts: np.ndarray, names: Sequence[str]) -> str:
         shares = row / max(1, row.sum())
         cells = "".join(_shaded(n, share) for n, share in zip(row, shares, strict=True))
         lines.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
-    table = f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    table = (
+        f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    )
     title = f"Confusion: {html.escape(model)}"
     return f'<details><summary>{title}</summary><div class="table">{table}</div></details>'
 
