@@ -64,7 +64,7 @@ class Reference:
     def setting(self, value: float) -> str:
         """One point of the curve in full, the knob first: `quality=45 method=6`."""
         fixed = "".join(f" {k}={v}" for k, v in self.options.items())
-        return f"{self.knob}={value:g}{fixed}"
+        return f"{self.knob}={value:.4g}{fixed}"
 
     def describe(self) -> str:
         """All that it takes to run it again."""

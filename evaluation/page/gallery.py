@@ -156,7 +156,7 @@ def make(
       jobs: processes.
 
     Returns:
-      For each picture {"name", "height", "width", "rates": [{"bpp", "tiles":
+      For each picture {"name", "cut", "height", "width", "rates": [{"bpp", "tiles":
       [tile or {"codec", "missing"}]}]}; a tile has codec, setting, bpp, figures,
       perhaps a label, and the picture as a URI.
     """
@@ -213,6 +213,7 @@ def _collect(picture: Picture, plan: Callable, cache: Cache, missing) -> dict[st
         rates.append({"bpp": bpp, "tiles": tiles})
     return {
         "name": pathlib.Path(picture.name).stem,
+        "cut": max(picture.height, picture.width) > LARGEST_SIDE,
         "height": min(picture.height, LARGEST_SIDE),
         "width": min(picture.width, LARGEST_SIDE),
         "rates": rates,

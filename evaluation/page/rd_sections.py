@@ -26,7 +26,7 @@ def gallery(pictures: Sequence[dict[str, Any]]) -> str:
             for rate in picture["rates"]
         ]
         found.append({**picture, "rates": rates})
-    cut = any(LARGEST_SIDE in (p["height"], p["width"]) for p in pictures)
+    cut = any(p["cut"] for p in pictures)
     data = json.dumps({"pictures": found, "rates": RATES, "images": shown}, allow_nan=False)
     return parts.template(
         "gallery.html",
@@ -70,8 +70,8 @@ def rate_distortion_section(
         " both have. The headline is computed for each picture and then averaged.</p>",
         *(_deltas(deltas, metric, bd.PER_PICTURE) for metric in plots.TITLES),
         "<p>Of mean curves, which is all that is published. Beside a codec that is run at a"
-        " constant rate, as JPEG 2000 is here, these mislead: quality differs between pictures for the"
-        " one and rate for the other.</p>",
+        " constant rate, as JPEG 2000 is here, these mislead: from picture to picture the quality"
+        " differs for the one, and the rate for the other.</p>",
         *(_deltas(deltas, metric, bd.MEAN_CURVES) for metric in plots.TITLES),
         "<h3>Means over the pictures</h3>",
         parts.table(
