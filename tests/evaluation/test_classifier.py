@@ -12,7 +12,7 @@ from models.labels import Labels
 # (it has no rocket).
 SHOWN = {
     "chelsea": {"n02124075", "n02123045", "n02123159"},
-    "coffee": {"n07920052", "n03147509"},
+    "coffee": {"n07920052", "n07930864"},
     "rocket": {"n03773504", "n04008634"},
 }
 

@@ -1,6 +1,7 @@
 """Semantics on a small set: what is counted, against models, and what is left out."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ def source(dataset):
 def results(source, pre, post, tmp_path_factory):
     out = tmp_path_factory.mktemp("semantics")
     models = study.named([pre, post])
-    assert semantic_study.run(source, "a set", models, out, jobs=1, limit=0) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_cost, "TRIES", 1)
+        assert semantic_study.run(source, "a set", models, out, jobs=1, limit=0) == 0
     return out
 
 
@@ -51,13 +54,15 @@ def of(rows, **wanted):
     return [r for r in rows if all(r[k] == v for k, v in wanted.items())]
 
 
-def test_chunks_hold_every_picture_in_order(source):
+def test_chunks_hold_every_picture_in_one_order(source):
     (chunk,) = chunks(source, 0, print)
     assert chunk.x.shape == (9, 128, 128, 3)
-    assert chunk.truth.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert sorted(chunk.truth.tolist()) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    (again,) = chunks(source, 0, print)
+    assert again.digest == chunk.digest
     (few,) = chunks(source, 3, print)
-    assert few.truth.tolist() == [0, 1, 2]
-    assert (few.x[1] == chunk.x[3]).all()
+    assert (few.truth == chunk.truth[::3]).all()
+    assert (few.x == chunk.x[::3]).all()
 
 
 @pytest.mark.parametrize("arch", ["pre", "post"])
@@ -142,15 +147,13 @@ def test_answers_are_numbered_as_the_set_does(source, pre, tmp_path):
 
 
 def test_damaged_pictures_are_skipped_and_told(dataset, tmp_path):
-    import shutil
-
     copy = shutil.copytree(dataset, tmp_path / "copy")
     (copy / "val" / CLASSES[0] / "1.png").write_bytes(b"no picture")
     told = []
     (chunk,) = chunks(open_source(f"folder:{copy}", "val"), 0, told.append)
-    assert chunk.truth.tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
+    assert sorted(chunk.truth.tolist()) == [0, 0, 1, 1, 1, 2, 2, 2]
     assert len(told) == 1
-    assert "picture 1" in told[0]
+    assert "cannot be decoded" in told[0]
 
 
 @pytest.mark.parametrize("arch", ["pre", "post"])
