@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import multiprocessing.connection
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -54,7 +56,7 @@ def _in_processes(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     # A forked TensorFlow hangs.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=_limit_threads, initargs=(threads,))
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(threads,))
     try:
         yield from _keep_busy(pool, itertools.chain(first, tasks), work, 2 * jobs)
     except BrokenProcessPool as error:
@@ -79,7 +81,16 @@ def _keep_busy(
             pending[pool.submit(work, task)] = task
 
 
-def _limit_threads(threads: int) -> None:
+def _start(threads: int) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)

@@ -43,7 +43,7 @@ def build(
     body = [
         f"<p>{html.escape(name)}: {pictures} pictures, their middle squares at {SIDE}×{SIDE};"
         " rates of whole files; Wilson's 95% intervals.</p>",
-        parts.figure(figure, "top-1 accuracy against rate"),
+        parts.figure(figure, "top-1 accuracy against rate", ' class="wide"'),
         parts.table(heads, own, text={1, 2}),
         *(f"<p>{html.escape(sentence)}</p>" for sentence in remarks),
         "<h3>Controls</h3>",
@@ -77,7 +77,7 @@ def _confusion(model: str, counts: np.ndarray, names: Sequence[str]) -> str:
     table = (
         f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
-    title = f"Confusion: {html.escape(model)}"
+    title = f"Confusion of {html.escape(model)}: pictures by class (rows) and answer (columns)"
     return f'<details><summary>{title}</summary><div class="table">{table}</div></details>'
 
 
