@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib
 import io
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Reference:
       values: of the knob on the curve, from coarse to fine.
       limits: the knob's own range.
       library: Pillow's name of the library behind it.
-      plugin: module that brings the format to Pillow, if it needs one.
+      plugin: package that brings the format to Pillow, if it needs one.
     """
 
     key: str
@@ -42,12 +43,7 @@ class Reference:
         """Whether this Pillow can write it."""
         from PIL import Image, features
 
-        if self.plugin:
-            try:
-                importlib.import_module(self.plugin)
-            except ImportError:
-                return False
-        elif not features.check(self.library):
+        if not (self._import_plugin() if self.plugin else features.check(self.library)):
             return False
         Image.init()
         return self.format in Image.SAVE
@@ -58,8 +54,16 @@ class Reference:
         from PIL import features
 
         if self.plugin:
-            return f"{self.plugin} {_version_of(self.plugin)}"
+            return f"{self.plugin} {metadata.version(self.plugin)}"
         return f"{self.library} {features.version(self.library)}"
+
+    def _import_plugin(self) -> bool:
+        """Makes the format known to Pillow in this process."""
+        try:
+            importlib.import_module(self.plugin.removesuffix("-plugin").replace("-", "_"))
+        except ImportError:
+            return False
+        return True
 
     def setting(self, value: float) -> str:
         """One point of the curve in full, the knob first: `quality=45 method=6`."""
@@ -75,6 +79,8 @@ class Reference:
         """A file of a picture, uint8 (H, W, 3), at a value of the knob."""
         from PIL import Image
 
+        if self.plugin:
+            self._import_plugin()
         # JPEG 2000 takes the ratio to 24 bits a pixel.
         moved: dict[str, Any] = {"quality": value}
         if self.knob == "bpp":
@@ -107,10 +113,6 @@ class Reference:
                 high = middle - 1
         best = min(files, key=lambda value: abs(8 * len(files[value]) - bpp * pixels))
         return best, files[best]
-
-
-def _version_of(module: str) -> str:
-    return str(getattr(importlib.import_module(module), "__version__", "of unknown version"))
 
 
 _JPEG_VALUES = (4, 7, 11, 16, 23, 32, 45, 60, 75, 87)
@@ -172,7 +174,7 @@ REFERENCES = (
         "quality",
         (4, 8, 15, 25, 37, 50, 63, 76, 87),
         (1, 99),
-        plugin="pillow_jxl",
+        plugin="pillow-jxl-plugin",
     ),
 )
 
