@@ -20,6 +20,8 @@ TITLES = {
     "ms_ssim_rgb": "MS-SSIM, RGB (dB)",
     "ms_ssim_luma": "MS-SSIM, luma (dB)",
 }
+# Drawn for each picture too.
+EACH = ("psnr_luma", "ms_ssim_luma")
 # Colour, marker, dash.
 STYLES: dict[str, tuple[str, str, Any]] = {
     "DeepSIC pre": ("#000000", "o", "-"),
@@ -80,13 +82,13 @@ def draw_all(
         mean = curves_of(means, metric)
         if not mean:
             continue
-        names.append(f"{metric}")
+        names.append(metric)
         _draw_means(out / names[-1], mean, metric, "measured here")
         if published.get(metric):
             ours = {n: c for n, c in mean.items() if n.startswith("DeepSIC")}
             names.append(f"{metric}_published")
             _draw_means(out / names[-1], {**ours, **published[metric]}, metric, "as published")
-        if metric.endswith("luma") or len(METRICS) == 1:
+        if metric in EACH:
             names.append(f"{metric}_each")
             _draw_multiples(out / names[-1], rows, metric)
     return names

@@ -35,47 +35,57 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         figure = plots.new_figure(7.2, 4.4)
         axes = figure.add_subplot()
         for label, colour, marker, dash, who, sees, arch in SERIES:
-            own = who == "head"
-            mine = sorted(
-                (r["bpp"], r["top1"], r["top1_low"], r["top1_high"])
-                for r in rows
-                if (r["who"], r["arch"]) == (who, arch)
-                and (r["control"] == "no" if own else r["sees"] == sees)
-            )
-            if not mine:
-                continue
-            bpp, top1, low, high = zip(*mine, strict=True)
-            errors = [
-                [100 * (t - v) for t, v in zip(top1, low, strict=True)],
-                [100 * (v - t) for t, v in zip(top1, high, strict=True)],
-            ]
-            axes.errorbar(
-                bpp,
-                [100 * t for t in top1],
-                yerr=errors,
-                label=label,
-                color=colour,
-                marker=marker,
-                linestyle=dash,
-                linewidth=2.2 if own else 1.2,
-                elinewidth=0.8,
-                capsize=2,
-                markeredgecolor="white",
-            )
+            mine = points(rows, who, sees, arch)
+            if mine:
+                style = {"color": colour, "marker": marker, "linestyle": dash, "label": label}
+                _plot(axes, mine, style, own=who == "head")
         for row in (r for r in rows if r["sees"] == ORIGINAL):
-            axes.axhline(100 * row["top1"], color="#666666", linestyle=(0, (4, 1, 1, 1)), zorder=1)
-            axes.annotate(
-                f"{NAME} on {ORIGINAL}",
-                (1, 100 * row["top1"]),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="right",
-                fontsize=8,
-                color="#444444",
-            )
+            _mark_original(axes, 100 * row["top1"])
         axes.set_xlim(left=0)
         axes.set_xlabel("bits per pixel, whole files")
         axes.set_ylabel("top-1 accuracy (%)")
         axes.legend(fontsize=8, handlelength=3.2)
         plots.save(figure, path)
+
+
+def points(
+    rows: Sequence[Mapping[str, Any]], who: str, sees: str, arch: str
+) -> list[tuple[float, ...]]:
+    """bpp, top-1 and its interval, by rate: of a head's own rows, or of a control's."""
+    own = who == "head"
+    return sorted(
+        (r["bpp"], r["top1"], r["top1_low"], r["top1_high"])
+        for r in rows
+        if (r["who"], r["arch"]) == (who, arch)
+        and (r["control"] == "no" if own else r["sees"] == sees)
+    )
+
+
+def _plot(axes, mine: list[tuple[float, ...]], style: dict[str, Any], own: bool) -> None:
+    import numpy as np
+
+    bpp, top1, low, high = np.array(mine).T
+    axes.errorbar(
+        bpp,
+        100 * top1,
+        yerr=100 * np.stack([top1 - low, high - top1]),
+        linewidth=2.2 if own else 1.2,
+        elinewidth=0.8,
+        capsize=2,
+        markeredgecolor="white",
+        **style,
+    )
+
+
+def _mark_original(axes, top1: float) -> None:
+    axes.axhline(top1, color="#666666", linestyle=(0, (4, 1, 1, 1)), zorder=1)
+    axes.annotate(
+        f"{NAME} on {ORIGINAL}",
+        (1, top1),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color="#444444",
+    )
