@@ -27,8 +27,14 @@ def main():
     call("compress.py", str(photos), str(OUT / "compressed"), "--overwrite")
     call("decompress.py", str(OUT / "compressed" / "coffee.dsic"), "--semantics_only")
     call("decompress.py", str(OUT / "compressed"), str(OUT / "decoded"), "--overwrite")
-    call("evaluate.py", f"--images={photos}/*.png", "--models=all", f"--out={OUT / 'results'}")
-    print(f"\nLook at {photos}/ beside {OUT / 'decoded'}/, and at {OUT / 'results'}/.")
+    call(
+        "evaluate.py",
+        f"--images={photos}/*.png",
+        "--models=all",
+        "--references=jpeg420,jpeg2000,webp",
+        f"--out={OUT / 'results'}",
+    )
+    print(f"\nLook at {OUT / 'results' / 'report.html'} in a browser.")
 
 
 if __name__ == "__main__":

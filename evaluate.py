@@ -1,9 +1,15 @@
 """Measures models on pictures: real files, real decodes.
 
     python evaluate.py --images='kodak/*.png' --models=all --out=results/
+    python evaluate.py --dataset=folder:PATH --split=val --models=all --out=results/
 
-Writes rd.csv (a row for each picture and codec) and summary.csv (the means),
-and prints the table with JPEG beside each model.
+The first writes rate and distortion beside other codecs: rd.csv (a row for each
+picture and setting), summary.csv (means), bd.csv (Bjøntegaard deltas) and
+figures. The second writes what the models say that pictures show: semantics.csv
+and its companions. Both write their part of report.html, a page to look at.
+
+What was measured is kept in OUT/cache: the same command measures only what is
+new or was interrupted.
 """
 
 import glob
@@ -17,27 +23,105 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cli
 
 F = flags.FLAGS
-flags.DEFINE_string("images", None, "Glob of the pictures.")
+flags.DEFINE_string("images", None, "Glob of the pictures for rate and distortion.")
+flags.DEFINE_string("dataset", None, "Labelled set for semantics: of TFDS, or folder:PATH.")
+flags.DEFINE_string("split", "val", "Split of the labelled set.")
+flags.DEFINE_string("data_dir", None, "Of TFDS; its own default otherwise.")
+flags.DEFINE_integer(
+    "examples", 0, "Pictures of the labelled set, spread evenly over it; 0 for all.", lower_bound=0
+)
 flags.DEFINE_list("models", ["all"], "Names or folders of models; `all` for every shipped one.")
-flags.DEFINE_string("out", "results", "Folder for the tables.")
+flags.DEFINE_string("out", "results", "Folder for the results.")
+flags.DEFINE_integer("jobs", 1, "Processes; seconds are most telling with one.", lower_bound=1)
+flags.DEFINE_list(
+    "references", ["all"], "Other codecs: jpeg420, jpeg444, jpeg2000, webp, avif, jxl; all; none."
+)
+flags.DEFINE_list(
+    "show", [], "Names, without extension, of pictures for the page; three spread evenly otherwise."
+)
+flags.DEFINE_bool(
+    "published", None, "Draw published Kodak curves too; by default if the pictures are Kodak's 24."
+)
 
 
-def main(rest):
-    if rest or not F.images:
-        raise cli.UserError("evaluate.py takes flags only, and needs --images=GLOB.")
-    paths = sorted(glob.glob(os.path.expanduser(F.images), recursive=True))
-    if not paths:
-        raise cli.UserError(f"no file matches {F.images}")
-    from evaluation import rate_distortion
+def find_models():
+    """The models asked for, with their names; raises cli.UserError."""
+    from evaluation.study import named
     from models import store
 
     try:
-        folders = store.shipped() if F.models == ["all"] else [store.find(m) for m in F.models]
+        folders = [
+            f for m in F.models for f in (store.shipped() if m == "all" else [store.find(m)])
+        ]
+        for folder in folders:
+            _ = folder.config  # a damaged one is named now rather than after hours
     except store.ModelError as error:
         raise cli.UserError(str(error)) from error
     if not folders:
         raise cli.UserError("there are no shipped models; name one with --models=DIR.")
-    rate_distortion.run(paths, folders, pathlib.Path(F.out))
+    return named(folders)
+
+
+def find_references():
+    """The reference codecs asked for that this Pillow has; raises cli.UserError."""
+    from evaluation import references
+
+    try:
+        found, missing = references.choose(F.references)
+    except ValueError as error:
+        raise cli.UserError(str(error)) from error
+    for reference in missing:
+        print(f"{reference.name} is left out: this Pillow cannot write it.")
+    return found
+
+
+def main(rest):
+    if rest or not (F.images or F.dataset):
+        raise cli.UserError(
+            "evaluate.py takes flags only, and needs --images=GLOB or --dataset=NAME."
+        )
+    models, out = find_models(), pathlib.Path(F.out)
+    from data.images import BadImage
+    from evaluation.workers import WorkerDied
+
+    code = 0
+    try:
+        if F.images:
+            code |= rate_distortion(models, out)
+        if F.dataset:
+            code |= semantics(models, out)
+    except (BadImage, WorkerDied) as error:
+        raise cli.UserError(str(error)) from error
+    return code
+
+
+def rate_distortion(models, out):
+    """The first command; returns the exit code."""
+    paths = sorted(
+        p for p in glob.glob(os.path.expanduser(F.images), recursive=True) if os.path.isfile(p)
+    )
+    if not paths:
+        raise cli.UserError(f"no file matches {F.images}")
+    from evaluation import study
+
+    options = {"jobs": F.jobs, "published": F.published, "show": F.show}
+    try:
+        return study.run(paths, models, find_references(), out, **options)
+    except ValueError as error:
+        raise cli.UserError(str(error)) from error
+
+
+def semantics(models, out):
+    """The second command; returns the exit code."""
+    from data.sources import MissingDataset, open_source
+    from evaluation import semantic_study
+
+    try:
+        source = open_source(F.dataset, F.split, F.data_dir)
+    except MissingDataset as error:
+        raise cli.UserError(str(error)) from error
+    name = f"{F.dataset}, {F.split}"
+    return semantic_study.run(source, name, models, out, jobs=F.jobs, limit=F.examples)
 
 
 if __name__ == "__main__":

@@ -2,117 +2,131 @@
 
 from __future__ import annotations
 
-import csv
-import math
+import collections
+import os
 import pathlib
-import sys
-import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from data import images
-from evaluation import metrics
-from evaluation.references import JPEG, nearest_rate
-from models import store
-from models.codec import Codec
+from evaluation import tables, workers
+from evaluation.cache import Cache, digest
+from evaluation.measure import Picture, Row, Subject, Task, key_of, work
+from evaluation.metrics import METRICS
 
-FIGURES = ("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma", "encode_s", "decode_s")
-COLUMNS = ("image", "codec", "setting", "bytes", *FIGURES, "label", "probability")
-
-
-def measure_model(codec: Codec, name: str, x: np.ndarray) -> dict:
-    """One row: a picture through a model's real file."""
-    start = time.perf_counter()
-    data = codec.compress(x)
-    middle = time.perf_counter()
-    x_hat, label = codec.decompress(data)
-    end = time.perf_counter()
-    return {
-        "codec": name,
-        "setting": codec.fingerprint.hex(),
-        "bytes": len(data),
-        "bpp": 8 * len(data) / (x.shape[0] * x.shape[1]),
-        **metrics.measure(x, x_hat),
-        "encode_s": middle - start,
-        "decode_s": end - middle,
-        "label": label.name,
-        "probability": label.probability,
-    }
+FIGURES = ("bpp", *METRICS, "encode_s", "decode_s")
+COLUMNS = ("image", "curve", "codec", "setting", "bytes", *FIGURES, "label", "probability")
+SUMMARY = ("curve", "codec", "setting", "images", *FIGURES)
 
 
-def measure_jpeg(x: np.ndarray, bpp: float, name: str) -> dict:
-    """One row: a picture through JPEG at the setting nearest to a rate."""
-    start = time.perf_counter()
-    setting, data = nearest_rate(JPEG, x, bpp)
-    middle = time.perf_counter()
-    x_hat = JPEG.decode(data)
-    end = time.perf_counter()
-    return {
-        "codec": f"{JPEG.name} at the rate of {name}",
-        "setting": f"{JPEG.knob}={setting}",
-        "bytes": len(data),
-        "bpp": 8 * len(data) / (x.shape[0] * x.shape[1]),
-        **metrics.measure(x, x_hat),
-        "encode_s": (middle - start) / len(JPEG.values),
-        "decode_s": end - middle,
-        "label": "",
-        "probability": math.nan,
-    }
+def open_pictures(paths: Sequence[str], report: Callable[[str], None]) -> list[Picture]:
+    """Reads every picture once.
+
+    Args:
+      paths: of files; the pictures are named by what their paths do not share.
+      report: gets a sentence for each file that is no picture, and is left out.
+    """
+    found = []
+    root = os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])
+    for path in paths:
+        try:
+            x = images.read_image(path, warn=report)
+        except images.BadImage as error:
+            report(f"skipped: {error}")
+            continue
+        name = pathlib.Path(os.path.relpath(os.path.abspath(path), root)).as_posix()
+        found.append(Picture(name, str(path), digest(x), *x.shape[:2]))
+    return found
 
 
-def run(paths: list[str], folders: list[store.Folder], out: pathlib.Path) -> None:
-    """Measures every picture with every model, writes the tables and prints the means."""
-    out.mkdir(parents=True, exist_ok=True)
+def measure(
+    pictures: Sequence[Picture],
+    subjects: Sequence[Subject],
+    cache: Cache,
+    jobs: int,
+    report: Callable[[str], None],
+) -> list[Row]:
+    """The rows of every picture and subject; only those not in the cache are measured.
+
+    Args:
+      pictures: to measure on.
+      subjects: models and references.
+      cache: that the rows are kept in.
+      jobs: processes.
+      report: gets a sentence for each point that could not be measured.
+
+    Returns:
+      Rows with COLUMNS, by picture, subject and setting, in the order given.
+    """
+    tasks = []
+    for picture in pictures:
+        for subject in subjects:
+            new = [s for s in subject.settings if cache.get(key_of(subject, s, picture)) is None]
+            if new:
+                tasks.append(Task(picture, subject, tuple(new), str(cache.folder), jobs))
+    points = sum(len(t.settings) for t in tasks)
+    with workers.progress(points, "rate and distortion") as bar:
+        for task, troubles in workers.run(tasks, work, jobs):
+            bar.update(len(task.settings))
+            for sentence in troubles:
+                report(sentence)
+    return collect(pictures, subjects, cache)
+
+
+def collect(pictures: Sequence[Picture], subjects: Sequence[Subject], cache: Cache) -> list[Row]:
+    """The rows that are in the cache, in the order of `measure`."""
     rows = []
-    for folder in folders:
-        codec, name = Codec(folder), folder.path.name
-        for path in tqdm(paths, desc=name, unit="image", disable=not sys.stderr.isatty()):
-            try:
-                x = images.read_image(path)
-            except images.BadImage as error:
-                print(f"skipped: {error}", file=sys.stderr)
-                continue
-            row = measure_model(codec, name, x)
-            rows += [{"image": pathlib.Path(path).name, **row}]
-            rows += [{"image": pathlib.Path(path).name, **measure_jpeg(x, row["bpp"], name)}]
-    _write(out / "rd.csv", COLUMNS, rows)
-    means = summarise(rows)
-    _write(out / "summary.csv", ("codec", "images", *FIGURES), means)
-    print_table(means)
+    for picture in pictures:
+        for subject in subjects:
+            for setting in subject.settings:
+                row = cache.get(key_of(subject, setting, picture))
+                if row is not None:
+                    names = {"curve": subject.curve, "codec": subject.name, "setting": setting}
+                    rows.append({"image": picture.name, **names, **row})
+    return rows
 
 
-def summarise(rows: list[dict]) -> list[dict]:
-    """Means over pictures, a row for each codec; a PSNR's mean is of the pictures' PSNRs."""
-    names = list(dict.fromkeys(row["codec"] for row in rows))
+def summarise(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Means over pictures, a row for each codec and setting.
+
+    The mean of PSNR is that of the pictures' PSNRs, in dB; of MS-SSIM, that of
+    the pictures it is defined for.
+    """
+    groups = collections.defaultdict(list)
+    for row in rows:
+        groups[row["curve"], row["codec"], row["setting"]].append(row)
     means = []
-    for name in names:
-        mine = [row for row in rows if row["codec"] == name]
-        mean = {f: float(np.mean([row[f] for row in mine])) for f in FIGURES}
-        means.append({"codec": name, "images": len(mine), **mean})
+    for (curve, codec, setting), mine in groups.items():
+        mean = {f: _mean([row[f] for row in mine]) for f in FIGURES}
+        names = {"curve": curve, "codec": codec, "setting": setting}
+        means.append({**names, "images": len(mine), **mean})
     return means
 
 
-def _write(path: pathlib.Path, columns: tuple[str, ...], rows: list[dict]) -> None:
-    def write(handle) -> None:
-        lines = csv.DictWriter(handle, columns)
-        lines.writeheader()
-        lines.writerows({c: _text(row[c]) for c in columns} for row in rows)
-
-    images.write_text_atomically(path, write)
+def _mean(values: list[float]) -> float:
+    known = [v for v in values if not np.isnan(v)]
+    return float(np.mean(known)) if known else float("nan")
 
 
-def _text(value) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def write(out: pathlib.Path, rows: Sequence[Row], means: Sequence[Row]) -> None:
+    """rd.csv and summary.csv."""
+    tables.write_csv(out / "rd.csv", COLUMNS, rows)
+    tables.write_csv(out / "summary.csv", SUMMARY, means)
 
 
-def print_table(means: list[dict]) -> None:
-    """The means, for people."""
-    width = max(len(m["codec"]) for m in means)
-    heads = f"{'bpp':>6} {'PSNR':>6} {'luma':>6} {'MS-SSIM':>8} {'enc s':>6} {'dec s':>6}"
-    print(f"{'codec':{width}}  {heads}")
-    for m in means:
-        print(
-            f"{m['codec']:{width}}  {m['bpp']:6.3f} {m['psnr_rgb']:6.2f} {m['psnr_luma']:6.2f}"
-            f" {m['ms_ssim_rgb']:8.4f} {m['encode_s']:6.2f} {m['decode_s']:6.2f}"
-        )
+HEADS = ("codec", "setting", "bpp", "PSNR", "luma", "MS-SSIM", "luma", "enc s", "dec s")
+
+
+def lines(means: Sequence[Row]) -> list[list[str]]:
+    """The means for people, under HEADS."""
+    forms = (".3f", ".2f", ".2f", ".4f", ".4f", ".2f", ".2f")
+    return [
+        [
+            m["codec"],
+            m["setting"].split()[0],
+            *(tables.shown(m[f], s) for f, s in zip(FIGURES, forms, strict=True)),
+        ]
+        for m in means
+    ]

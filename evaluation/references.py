@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
 import io
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -14,26 +17,76 @@ class Reference:
     """A codec and the settings of its curve.
 
     Attributes:
-      name: for tables.
+      key: for flags, such as `jpeg420`.
+      name: for tables and legends.
       format: Pillow's name of it.
       options: passed to Pillow whatever the quality.
-      knob: the option that moves along the curve.
-      values: of the knob, from coarse to fine.
+      knob: what moves along the curve: Pillow's `quality`, or `bpp`.
+      values: of the knob on the curve, from coarse to fine.
+      limits: the knob's own range.
+      library: Pillow's name of the library behind it.
+      plugin: package that brings the format to Pillow, if it needs one.
     """
 
+    key: str
     name: str
     format: str
     options: dict[str, Any]
     knob: str
     values: tuple[float, ...]
+    limits: tuple[float, float]
+    library: str = ""
+    plugin: str = ""
+
+    @property
+    def available(self) -> bool:
+        """Whether this Pillow can write it."""
+        from PIL import Image, features
+
+        if not (self._import_plugin() if self.plugin else features.check(self.library)):
+            return False
+        Image.init()
+        return self.format in Image.SAVE
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Of the library that does the work."""
+        from PIL import features
+
+        if self.plugin:
+            return f"{self.plugin} {metadata.version(self.plugin)}"
+        return f"{self.library} {features.version(self.library)}"
+
+    def _import_plugin(self) -> bool:
+        """Makes the format known to Pillow in this process."""
+        try:
+            importlib.import_module(self.plugin.removesuffix("-plugin").replace("-", "_"))
+        except ImportError:
+            return False
+        return True
+
+    def setting(self, value: float) -> str:
+        """One point of the curve in full, the knob first: `quality=45 method=6`."""
+        fixed = "".join(f" {k}={v}" for k, v in self.options.items())
+        return f"{self.knob}={value:.4g}{fixed}"
+
+    def describe(self) -> str:
+        """All that it takes to run it again."""
+        fixed = "".join(f", {k}={v}" for k, v in self.options.items())
+        return f"Pillow {self.format}{fixed}, {self.knob}={self.values[0]:g}…{self.values[-1]:g}"
 
     def encode(self, x: np.ndarray, value: float) -> bytes:
-        """A file of a picture, uint8 (H, W, 3)."""
+        """A file of a picture, uint8 (H, W, 3), at a value of the knob."""
         from PIL import Image
 
-        setting = [value] if self.knob == "quality_layers" else value
+        if self.plugin:
+            self._import_plugin()
+        # JPEG 2000 takes the ratio to 24 bits a pixel.
+        moved: dict[str, Any] = {"quality": value}
+        if self.knob == "bpp":
+            moved = {"quality_mode": "rates", "quality_layers": [24 / value]}
         out = io.BytesIO()
-        Image.fromarray(x).save(out, self.format, **self.options, **{self.knob: setting})
+        Image.fromarray(x).save(out, self.format, **self.options, **moved)
         return out.getvalue()
 
     @staticmethod
@@ -43,19 +96,105 @@ class Reference:
 
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
+    def nearest_rate(self, x: np.ndarray, bpp: float) -> tuple[float, bytes]:
+        """The value of the knob whose file comes nearest to a rate, and that file."""
+        pixels = x.shape[0] * x.shape[1]
+        if self.knob == "bpp":
+            value = min(max(bpp, self.limits[0]), self.limits[1])
+            return value, self.encode(x, value)
+        low, high = int(self.limits[0]), int(self.limits[1])
+        files: dict[int, bytes] = {}
+        while low <= high:
+            middle = (low + high) // 2
+            files[middle] = self.encode(x, middle)
+            if 8 * len(files[middle]) < bpp * pixels:
+                low = middle + 1
+            else:
+                high = middle - 1
+        best = min(files, key=lambda value: abs(8 * len(files[value]) - bpp * pixels))
+        return best, files[best]
+
+
+_JPEG_VALUES = (4, 7, 11, 16, 23, 32, 45, 60, 75, 87)
 
 JPEG = Reference(
+    "jpeg420",
     "JPEG 4:2:0",
     "JPEG",
     {"optimize": True, "subsampling": "4:2:0"},
     "quality",
-    (5, 8, 11, 15, 20, 25, 30, 40, 50, 60, 70, 80, 85, 90, 95),
+    _JPEG_VALUES,
+    (1, 95),
+    "libjpeg_turbo",
+)
+JPEG2000 = Reference(
+    "jpeg2000",
+    "JPEG 2000",
+    "JPEG2000",
+    {"irreversible": True, "mct": 1},
+    "bpp",
+    (0.08, 0.12, 0.18, 0.27, 0.4, 0.6, 0.85, 1.2, 1.7, 2.4),
+    (0.02, 24),
+    "jpg_2000",
+)
+REFERENCES = (
+    JPEG,
+    dataclasses.replace(
+        JPEG,
+        key="jpeg444",
+        name="JPEG 4:4:4",
+        options={"optimize": True, "subsampling": "4:4:4"},
+    ),
+    JPEG2000,
+    Reference(
+        "webp",
+        "WebP",
+        "WEBP",
+        {"method": 6},
+        "quality",
+        (0, 2, 5, 10, 19, 32, 48, 65, 80, 90),
+        (0, 100),
+        "webp",
+    ),
+    Reference(
+        "avif",
+        "AVIF",
+        "AVIF",
+        {"speed": 4},
+        "quality",
+        (2, 15, 27, 38, 49, 61, 73),
+        (0, 100),
+        "avif",
+    ),
+    Reference(
+        "jxl",
+        "JPEG XL",
+        "JXL",
+        {"effort": 7},
+        "quality",
+        (4, 8, 15, 25, 37, 50, 63, 76, 87),
+        (1, 99),
+        plugin="pillow-jxl-plugin",
+    ),
 )
 
 
-def nearest_rate(reference: Reference, x: np.ndarray, bpp: float) -> tuple[float, bytes]:
-    """The setting whose file comes nearest to a rate, and that file."""
-    files = {value: reference.encode(x, value) for value in reference.values}
-    pixels = x.shape[0] * x.shape[1]
-    best = min(files, key=lambda value: abs(8 * len(files[value]) / pixels - bpp))
-    return best, files[best]
+def choose(keys: list[str]) -> tuple[list[Reference], list[Reference]]:
+    """References by their keys; `all` for every one, `none` for none.
+
+    Returns:
+      Those that can run here, and those asked for that cannot.
+
+    Raises:
+      ValueError: if a key names none.
+    """
+    if keys == ["none"]:
+        return [], []
+    known = {r.key: r for r in REFERENCES}
+    wrong = [k for k in keys if k not in known and k != "all"]
+    if wrong:
+        raise ValueError(
+            f"there is no reference {wrong[0]}; there are: all, none, {', '.join(known)}."
+        )
+    chosen = [r for r in REFERENCES if r.key in keys or "all" in keys]
+    return [r for r in chosen if r.available], [r for r in chosen if not r.available]

@@ -113,6 +113,10 @@ def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
         (["decompress.py", "README.md", "/tmp/x.png"], "no .dsic file"),
         (["decompress.py", "README.md"], "--semantics_only"),
         (["evaluate.py"], "--images"),
+        (["evaluate.py", "--images=nowhere*.png"], "nowhere"),
+        (["evaluate.py", "--images=docs/*", "--models=nothing"], "nothing"),
+        (["evaluate.py", "--images=docs/*", "--references=gif"], "gif"),
+        (["evaluate.py", "--dataset=folder:/nowhere"], "no folder"),
         (["train.py", "--dataset=folder:/nowhere"], "no folder"),
         (["train.py", "--strides=4,2"], "strides"),
         (["train.py", "--strides=4,2,x,1"], "strides"),
@@ -152,15 +156,17 @@ def test_labels_that_are_not_imagenets_come_from_the_model(tmp_path, picture):
     assert "--model" in err
 
 
-def test_evaluate_writes_tables(pre, tmp_path):
+def test_evaluate_writes_tables_and_a_page(pre, tmp_path):
     Image.fromarray(photo(170, 180)).save(tmp_path / "a.png")
-    out, _ = call(
-        "evaluate.py", f"--images={tmp_path}/*.png", f"--models={pre.path}", f"--out={tmp_path}/r"
-    )
-    assert "JPEG" in out
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    arguments = [f"--models={pre.path}", "--references=jpeg420", f"--out={tmp_path}/r"]
+    out, err = call("evaluate.py", f"--images={tmp_path}/*.png", *arguments, code=1)
+    assert "JPEG 4:2:0" in out
+    assert "b.png" in err
     rows = (tmp_path / "r" / "rd.csv").read_text().splitlines()
-    assert len(rows) == 3
-    assert (tmp_path / "r" / "summary.csv").read_text().startswith("codec,images,bpp")
+    assert len(rows) == 12
+    assert (tmp_path / "r" / "summary.csv").read_text().startswith("curve,codec,setting,images,bpp")
+    assert (tmp_path / "r" / "report.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""One chunk of labelled pictures through one model, or past it: answers, sizes, seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluation import metrics
+from evaluation.accuracy import best
+from evaluation.cache import Cache, Key, source_digest
+from evaluation.measure import codec_of, model_key
+from evaluation.references import JPEG
+from models.coding import container
+
+if TYPE_CHECKING:
+    from evaluation.classifier import Classifier
+    from models.codec import Codec
+
+Record = dict[str, Any]
+CODE = ("evaluation/classify.py", "evaluation/classifier.py", "evaluation/metrics.py")
+# Pictures whose classification is timed, one by one.
+TIMED = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A chunk to send through a model, or with folder "" to the classifier as it is.
+
+    Attributes:
+      x: uint8 (N, H, W, 3).
+      digest: of x.
+      folder: of the model.
+      classes: ImageNet's numbers of the set's classes, for the classifier; () without one.
+      cache: folder.
+    """
+
+    x: np.ndarray
+    digest: str
+    folder: str
+    classes: tuple[int, ...]
+    cache: str
+
+    @property
+    def key(self) -> Key:
+        """All that decides the record."""
+        common: dict[str, Any] = {
+            "what": "semantics",
+            "pictures": self.digest,
+            "answers": source_digest(*CODE),
+        }
+        if self.folder:
+            common |= model_key(self.folder)
+        if self.classes:
+            from evaluation.classifier import SHA256
+
+            common |= {"classifier": SHA256, "classes": list(self.classes)}
+            common |= {"jpeg": [JPEG.options, JPEG.version], "pillow": version("pillow")}
+        return common
+
+
+def work(task: Task) -> None:
+    """Measures a chunk into the cache."""
+    record = _original(task) if not task.folder else _through(codec_of(task.folder), task)
+    Cache(pathlib.Path(task.cache)).put(task.key, record)
+
+
+@functools.cache
+def _classifier() -> Classifier:
+    from evaluation import classifier
+
+    return classifier.load()
+
+
+def _answers(x: np.ndarray, classes: tuple[int, ...]) -> Record:
+    """The classifier's five best: of all its classes, and of the set's (numbered as there)."""
+    logits = _classifier().logits(x).numpy()
+    return {"all": best(logits).tolist(), "some": best(logits[:, list(classes)]).tolist()}
+
+
+def _original(task: Task) -> Record:
+    answers = _answers(task.x, task.classes)
+    one = _classifier().logits
+    one(task.x[:1])  # compiles
+    _, classify_s = _timed(lambda x: one(x[None]).numpy(), task.x[:TIMED])
+    return {"answers": answers, "classify_s": classify_s}
+
+
+def _through(codec: Codec, task: Task) -> Record:
+    """A chunk compressed to files and back, and classified from both kinds of features."""
+    codec.decompress(codec.compress(task.x[0]))  # the first call compiles and does not count
+    files, compress_s = _timed(codec.compress, task.x)
+    decompressed, decompress_s = _timed(codec.decompress, files)
+    decoded = np.stack([x_hat for x_hat, _ in decompressed])
+    features = [codec.features(x) for x in task.x]
+    restored = [codec.restore(codec.symbols(f)) for f in features]
+    record = {
+        "bytes": [len(data) for data in files],
+        "label_bytes": [_label_bytes(data) for data in files],
+        "psnr_rgb": [metrics.psnr(x, y) for x, y in zip(task.x, decoded, strict=True)],
+        "float": best(np.stack([codec.classify(f) for f in features])).tolist(),
+        "dequantised": best(np.stack([codec.classify(f) for f in restored])).tolist(),
+        "compress_s": compress_s,
+        "decompress_s": decompress_s,
+        "label_s": _timed(lambda data: read_label(codec, data), files)[1],
+    }
+    if task.classes:
+        jpegs = [
+            JPEG.nearest_rate(x, 8 * len(data) / (x.shape[0] * x.shape[1]))[1]
+            for x, data in zip(task.x, files, strict=True)
+        ]
+        others = np.stack([JPEG.decode(data) for data in jpegs])
+        record["decoded"] = _answers(decoded, task.classes)
+        record["jpeg"] = _answers(others, task.classes)
+        record["jpeg_bytes"] = [len(data) for data in jpegs]
+        record["jpeg_psnr_rgb"] = [metrics.psnr(x, y) for x, y in zip(task.x, others, strict=True)]
+    return record
+
+
+def read_label(codec: Codec, data: bytes):
+    """What a file shows, as fast as it can be known: without the picture."""
+    header, _ = container.read_header(data)
+    if header.semantics is not None:
+        return codec.label(header)
+    header, payload = container.unpack(data)
+    return codec.label(header, codec.decode_symbols(header, payload))
+
+
+def _label_bytes(data: bytes) -> int:
+    """By how much a file is longer for its label."""
+    header, payload = container.unpack(data)
+    return len(data) - len(container.pack(dataclasses.replace(header, semantics=None), payload))
+
+
+def _timed(call: Callable[[Any], Any], items: Iterable[Any]) -> tuple[list[Any], float]:
+    """Results of a call on every item, and the median of the seconds that one took."""
+    results, taken = [], []
+    for item in items:
+        start = time.perf_counter()
+        results.append(call(item))
+        taken.append(time.perf_counter() - start)
+    return results, statistics.median(taken)

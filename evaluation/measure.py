@@ -1,0 +1,199 @@
+"""One picture through one codec: real files, real decodes, rows of figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import pathlib
+import platform
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data import images
+from evaluation import metrics
+from evaluation.cache import Cache, Key, digest, source_digest
+from evaluation.references import REFERENCES, Reference
+from models import store
+
+if TYPE_CHECKING:
+    from models.codec import Codec
+
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture to measure on.
+
+    Attributes:
+      name: in the tables.
+      path: of its file.
+      digest: of its pixels.
+      height, width: pixels.
+    """
+
+    name: str
+    path: str
+    digest: str
+    height: int
+    width: int
+
+    def read(self) -> np.ndarray:
+        """uint8 (H, W, 3); raises images.BadImage, also if it is no longer the same."""
+        x = images.read_image(self.path, warn=lambda sentence: None)
+        if digest(x) != self.digest:
+            raise images.BadImage(f"{self.path} was changed while it was measured.")
+        return x
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What a picture is sent through: a model, or a reference codec.
+
+    Attributes:
+      curve: that its points belong to, such as `DeepSIC pre` or `JPEG 2000`.
+      name: of the model or codec.
+      folder: of the model; "" for a reference.
+      settings: of its points: a model's one point, a reference's many.
+    """
+
+    curve: str
+    name: str
+    folder: str
+    settings: tuple[str, ...]
+
+    @classmethod
+    def of_model(cls, folder: store.Folder, name: str) -> Subject:
+        setting = folder.fingerprints[0].hex()
+        return cls(f"DeepSIC {folder.config.arch}", name, str(folder.path), (setting,))
+
+    @classmethod
+    def of_reference(cls, reference: Reference) -> Subject:
+        settings = tuple(reference.setting(v) for v in reference.values)
+        return cls(reference.name, reference.name, "", settings)
+
+
+def reference_of(subject: Subject) -> Reference:
+    """The reference codec that a subject is."""
+    return next(r for r in REFERENCES if r.name == subject.name)
+
+
+def key_of(subject: Subject, setting: str, picture: Picture) -> Key:
+    """All that decides one row."""
+    common = {"what": "rate-distortion", "picture": picture.digest, "setting": setting}
+    if subject.folder:
+        return common | model_key(subject.folder)
+    reference = reference_of(subject)
+    return common | {
+        "codec": [reference.format, reference.options, reference.version],
+        "pillow": version("pillow"),
+        "code": source_digest("evaluation/metrics.py", "evaluation/references.py", HERE),
+    }
+
+
+HERE = "evaluation/measure.py"
+
+
+@functools.cache
+def model_key(folder: str) -> dict[str, Any]:
+    """All of a model, and of the code that runs it, that decides its results."""
+    opened = store.open_folder(pathlib.Path(folder))
+    current = opened.fingerprints[0].hex()
+    checksums = {
+        name: value
+        for name, value in opened.card["sha256"].items()
+        if not name.startswith("tables-") or current in name
+    }
+    return {
+        "model": json.loads(json.dumps(checksums)),
+        "fingerprint": current,
+        "tensorflow": version("tensorflow"),
+        "machine": platform.machine(),
+        "code": source_digest("models", "data/images.py", "evaluation/metrics.py", HERE),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Points to measure of one subject on one picture."""
+
+    picture: Picture
+    subject: Subject
+    settings: tuple[str, ...]
+    cache: str
+    jobs: int
+
+
+def work(task: Task) -> list[str]:
+    """Measures the points of a task into the cache; returns what went wrong, a sentence each."""
+    try:
+        x, meter = _open(task.picture)
+    except images.BadImage as error:
+        return [str(error)]
+    cache = Cache(pathlib.Path(task.cache))
+    troubles = []
+    for setting in task.settings:
+        try:
+            row = _measure(task.subject, setting, x, meter)
+        # What codecs raise on pictures they cannot take, such as too large ones.
+        except (ValueError, OSError, store.ModelError) as error:
+            name = f"{task.subject.name} {setting}"
+            troubles.append(f"{task.picture.name} does not go through {name}: {error}")
+            continue
+        row["jobs"] = task.jobs
+        cache.put(key_of(task.subject, setting, task.picture), row)
+    return troubles
+
+
+@functools.lru_cache(2)
+def _open(picture: Picture) -> tuple[np.ndarray, metrics.Meter]:
+    x = picture.read()
+    return x, metrics.Meter(x)
+
+
+@functools.cache
+def codec_of(folder: str) -> Codec:
+    """A model, loaded once in a process and warm, so that no timing counts its compilation."""
+    import tensorflow as tf
+
+    from models.codec import Codec
+
+    # It takes a codec's three networks for one that is compiled again and again.
+    tf.get_logger().setLevel("ERROR")
+    codec = Codec(store.open_folder(pathlib.Path(folder)))
+    codec.decompress(codec.compress(np.zeros((64, 64, 3), np.uint8)))
+    return codec
+
+
+def _measure(subject: Subject, setting: str, x: np.ndarray, meter: metrics.Meter) -> Row:
+    if subject.folder:
+        codec = codec_of(subject.folder)
+        start = time.perf_counter()
+        data = codec.compress(x)
+        middle = time.perf_counter()
+        x_hat, label = codec.decompress(data)
+        end = time.perf_counter()
+        name, probability = label.name, label.probability
+    else:
+        reference = reference_of(subject)
+        value = reference.values[subject.settings.index(setting)]
+        start = time.perf_counter()
+        data = reference.encode(x, value)
+        middle = time.perf_counter()
+        x_hat = reference.decode(data)
+        end = time.perf_counter()
+        name, probability = "", math.nan
+    return {
+        "bytes": len(data),
+        "bpp": 8 * len(data) / (x.shape[0] * x.shape[1]),
+        **meter.measure(x_hat),
+        "encode_s": middle - start,
+        "decode_s": end - middle,
+        "label": name,
+        "probability": probability,
+    }

@@ -1,0 +1,91 @@
+"""The figure of accuracy against rate: heads, and the controls beside them."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluation import plots
+from evaluation.classifier import CLASSES, NAME
+from evaluation.semantics import ORIGINAL
+
+# Label, colour, marker, dash; who answers, what is seen, by whose files.
+SERIES = (
+    ("pre, its head", "#000000", "o", "-", "head", "features", "pre"),
+    ("post, its head", "#D55E00", "s", "-", "head", "features", "post"),
+    (f"{NAME} on pre's pictures", "#0072B2", "D", "--", NAME, "decoded pictures", "pre"),
+    (f"{NAME} on post's pictures", "#CC79A7", "X", "--", NAME, "decoded pictures", "post"),
+    (f"{NAME} on JPEG at pre's bpp", "#56B4E9", "v", ":", NAME, "JPEG at equal bpp", "pre"),
+    (f"{NAME} on JPEG at post's bpp", "#009E73", "^", ":", NAME, "JPEG at equal bpp", "post"),
+)
+
+
+def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draws top-1 accuracies with their intervals as PNG and SVG.
+
+    Args:
+      path: of the figure, without extension.
+      rows: from `semantics.table`; of the classifier, those among the set's classes.
+    """
+    import matplotlib
+
+    rows = [r for r in rows if r["who"] != NAME or r["classes"] < CLASSES]
+    with matplotlib.rc_context(plots.RC):
+        figure = plots.new_figure(7.2, 4.4)
+        axes = figure.add_subplot()
+        for label, colour, marker, dash, who, sees, arch in SERIES:
+            mine = points(rows, who, sees, arch)
+            if mine:
+                style = {"color": colour, "marker": marker, "linestyle": dash, "label": label}
+                _plot(axes, mine, style, own=who == "head")
+        for row in (r for r in rows if r["sees"] == ORIGINAL):
+            _mark_original(axes, 100 * row["top1"])
+        axes.set_xlim(left=0)
+        axes.set_xlabel("bits per pixel, whole files")
+        axes.set_ylabel("top-1 accuracy (%)")
+        axes.legend(fontsize=8, handlelength=3.2)
+        plots.save(figure, path)
+
+
+def points(
+    rows: Sequence[Mapping[str, Any]], who: str, sees: str, arch: str
+) -> list[tuple[float, ...]]:
+    """bpp, top-1 and its interval, by rate: of a head's own rows, or of a control's."""
+    own = who == "head"
+    return sorted(
+        (r["bpp"], r["top1"], r["top1_low"], r["top1_high"])
+        for r in rows
+        if (r["who"], r["arch"]) == (who, arch)
+        and (r["control"] == "no" if own else r["sees"] == sees)
+    )
+
+
+def _plot(axes, mine: list[tuple[float, ...]], style: dict[str, Any], own: bool) -> None:
+    import numpy as np
+
+    bpp, top1, low, high = np.array(mine).T
+    axes.errorbar(
+        bpp,
+        100 * top1,
+        yerr=100 * np.stack([top1 - low, high - top1]),
+        linewidth=2.2 if own else 1.2,
+        elinewidth=0.8,
+        capsize=2,
+        markeredgecolor="white",
+        **style,
+    )
+
+
+def _mark_original(axes, top1: float) -> None:
+    axes.axhline(top1, color="#666666", linestyle=(0, (4, 1, 1, 1)), zorder=1)
+    axes.annotate(
+        f"{NAME} on {ORIGINAL}",
+        (1, top1),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color="#444444",
+    )

@@ -1,0 +1,249 @@
+"""What models say that pictures show (the paper's table I), with the controls it needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from data.sources import Source
+from evaluation import classifier, workers
+from evaluation.accuracy import Share, right
+from evaluation.cache import Cache, Key
+from evaluation.classify import Record, Task, work
+from evaluation.labelled import CHUNK, SIDE, chunks
+from models import store
+from models.labels import Labels
+
+HEAD, ORIGINAL = "head", "original pixels"
+COLUMNS = (
+    "model",
+    "arch",
+    "who",
+    "sees",
+    "classes",
+    "pictures",
+    "bpp",
+    "psnr_rgb",
+    "top1",
+    "top1_low",
+    "top1_high",
+    "top5",
+    "top5_low",
+    "top5_high",
+    "control",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A model to measure.
+
+    Attributes:
+      name: in the tables.
+      folder: of the model.
+      arch: `pre` or `post`.
+      order: from the model's classes to the set's, -1 for others: int (classes,).
+      networks: hash of the feature extractor: models with one hash share their codec.
+    """
+
+    name: str
+    folder: str
+    arch: str
+    order: np.ndarray
+    networks: str
+
+
+@dataclasses.dataclass
+class Measured:
+    """Everything that was measured, by subject's name; originals under ORIGINAL."""
+
+    subjects: list[Subject]
+    truth: np.ndarray
+    records: dict[str, list[Record]]
+
+    def joined(self, name: str, field: str, inner: str = "") -> np.ndarray:
+        """One field of a subject's records, of all pictures."""
+        parts = [r[field][inner] if inner else r[field] for r in self.records[name]]
+        return np.concatenate([np.asarray(p) for p in parts])
+
+    def mean(self, name: str, field: str) -> float:
+        """The mean of one field of a subject, over pictures or chunks."""
+        values = [r[field] for r in self.records[name]]
+        return float(np.mean(np.concatenate([np.atleast_1d(v) for v in values])))
+
+
+def open_subjects(
+    models: Sequence[tuple[str, store.Folder]],
+    classes: Sequence[str],
+    report: Callable[[str], None],
+) -> list[Subject]:
+    """The models that know every class of a set; `report` gets a sentence for each other."""
+    found = []
+    for name, folder in models:
+        known = folder.labels.classes
+        missing = [c for c in classes if c not in known]
+        if missing:
+            report(f"skipped: {name} does not know {len(missing)} classes of the set.")
+            continue
+        numbers = {c: i for i, c in enumerate(classes)}
+        order = np.array([numbers.get(c, -1) for c in known])
+        subject = Subject(name, str(folder.path), folder.config.arch, order, _networks(folder))
+        found.append(subject)
+    return found
+
+
+def _networks(folder: store.Folder) -> str:
+    arrays = store.load_arrays(folder.read("weights.npz"), f"{folder.path}/weights.npz")
+    total = hashlib.sha256()
+    for name in sorted(n for n in arrays if n.startswith("features/")):
+        total.update(name.encode() + arrays[name].tobytes())
+    return total.hexdigest()
+
+
+def find_classes(labels: Sequence[str]) -> tuple[tuple[int, ...], str]:
+    """ImageNet's numbers of a set's classes, if the independent classifier can be used.
+
+    Returns:
+      The numbers, and "", or () and why it cannot be used.
+    """
+    numbers = Labels.of(list(labels)).imagenet
+    if numbers is None:
+        return (), f"the set's classes are not ImageNet's, so {classifier.NAME} cannot tell them."
+    try:
+        classifier.find_weights()
+    except classifier.Missing as error:
+        return (), str(error)
+    return tuple(numbers), ""
+
+
+def measure(
+    source: Source,
+    subjects: Sequence[Subject],
+    classes: tuple[int, ...],
+    cache: Cache,
+    *,
+    jobs: int,
+    limit: int,
+    report: Callable[[str], None],
+) -> Measured:
+    """Sends every picture through every model; only what is not in the cache is done.
+
+    Args:
+      source: of labelled pictures.
+      subjects: from `open_subjects`.
+      classes: from `find_classes`.
+      cache: that the records are kept in.
+      jobs: processes.
+      limit: how many pictures at most, 0 for all.
+      report: gets a sentence for each picture that is skipped.
+    """
+    folders = [(s.name, s.folder) for s in subjects] + ([(ORIGINAL, "")] if classes else [])
+    keys: dict[str, list[Key]] = {name: [] for name, _ in folders}
+    truth: list[np.ndarray] = []
+    count = min(limit or source.count, source.count)
+
+    def new(bar) -> Iterator[Task]:
+        for chunk in chunks(source, limit, report):
+            truth.append(chunk.truth)
+            for name, folder in folders:
+                task = Task(chunk.x, chunk.digest, folder, classes, str(cache.folder))
+                keys[name].append(task.key)
+                if cache.get(task.key) is None:
+                    yield task
+                else:
+                    bar.update(1)
+
+    with workers.progress(-(-count // CHUNK) * len(folders), "semantics") as bar:
+        for _ in workers.run(new(bar), work, jobs):
+            bar.update(1)
+    records = {name: [cache.get(key) for key in mine] for name, mine in keys.items()}
+    return Measured(list(subjects), np.concatenate(truth or [np.zeros(0, int)]), records)
+
+
+def answers(m: Measured, subject: Subject, field: str = "") -> np.ndarray:
+    """A head's answers as classes of the set, best first: int (N, up to 5).
+
+    Args:
+      m: from `measure`.
+      subject: the model.
+      field: the features it saw, `float` or `dequantised`; its own if "".
+    """
+    own = "float" if subject.arch == "pre" else "dequantised"
+    return subject.order[m.joined(subject.name, field or own)]
+
+
+def table(m: Measured, classes: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Every accuracy with its intervals: COLUMNS, each model's own first, then the controls."""
+    rows = [_row(m, s, HEAD, _sees(s), answers(m, s), len(s.order)) for s in m.subjects]
+    for s in m.subjects:
+        other = "dequantised" if s.arch == "pre" else "float"
+        sees = f"{other} features, which it was not trained on"
+        rows.append(_row(m, s, HEAD, sees, answers(m, s, other), len(s.order), control=True))
+        if classes:
+            rows += _classifier_rows(m, s, classes)
+    if classes:
+        rows += [
+            _row(m, None, classifier.NAME, ORIGINAL, found, among, bpp=24.0, control=True)
+            for found, among in _both(m, ORIGINAL, "answers", classes)
+        ]
+    return rows
+
+
+def _sees(subject: Subject) -> str:
+    return "float features" if subject.arch == "pre" else "dequantised features"
+
+
+def _both(m: Measured, name: str, field: str, classes: tuple[int, ...]):
+    """The classifier's answers among the set's classes, then among all of its own."""
+    order = np.full(classifier.CLASSES, -1)
+    order[list(classes)] = np.arange(len(classes))
+    yield m.joined(name, field, "some"), len(classes)
+    yield order[m.joined(name, field, "all")], classifier.CLASSES
+
+
+def _classifier_rows(m: Measured, s: Subject, classes: tuple[int, ...]) -> list[dict[str, Any]]:
+    rows = []
+    for field, sees in (("decoded", "decoded pictures"), ("jpeg", "JPEG at equal bpp")):
+        figures = {}
+        if field == "jpeg":
+            figures["bpp"] = _bpp(m.mean(s.name, "jpeg_bytes"))
+            figures["psnr_rgb"] = m.mean(s.name, "jpeg_psnr_rgb")
+        for found, among in _both(m, s.name, field, classes):
+            rows.append(_row(m, s, classifier.NAME, sees, found, among, control=True, **figures))
+    return rows
+
+
+def _bpp(mean_bytes: float) -> float:
+    return 8 * mean_bytes / SIDE**2
+
+
+def _row(m: Measured, s: Subject | None, who, sees, found, among, control=False, **figures):
+    if s is not None:
+        figures.setdefault("bpp", _bpp(m.mean(s.name, "bytes")))
+        figures.setdefault("psnr_rgb", m.mean(s.name, "psnr_rgb"))
+    row = {
+        "model": s.name if s else "",
+        "arch": s.arch if s else "",
+        "who": who,
+        "sees": sees,
+        "classes": among,
+        "pictures": len(m.truth),
+        "control": "yes" if control else "no",
+        **figures,
+    }
+    for count in (1, 5):
+        share = Share.of(right(found, m.truth, count), len(m.truth))
+        row |= {f"top{count}": share.value}
+        row |= {f"top{count}_low": share.low, f"top{count}_high": share.high}
+    return row
+
+
+def trained_apart(m: Measured, subject: Subject) -> list[str]:
+    """Models whose head was trained on the float features of a `post` model's own networks."""
+    if subject.arch != "post":
+        return []
+    return [s.name for s in m.subjects if s.arch == "pre" and s.networks == subject.networks]

@@ -1,0 +1,100 @@
+"""The study of rate and distortion: tables, deltas, figures and their part of the page."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from evaluation import bd, curves, plots, rate_distortion, tables
+from evaluation.cache import Cache
+from evaluation.measure import Subject
+from evaluation.metrics import METRICS
+from evaluation.page import gallery, parts, rd_sections
+from evaluation.references import Reference
+from models import store
+
+
+class Complaints:
+    """Sentences on stderr about what had to be left out; `count` of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+        self.count += 1
+
+
+def named(folders: Sequence[store.Folder]) -> list[tuple[str, store.Folder]]:
+    """Models with names for the tables: their folders', or whole paths where those agree."""
+    names = [f.path.resolve().name for f in folders]
+    return [
+        (str(f.path) if names.count(n) > 1 else n, f) for n, f in zip(names, folders, strict=True)
+    ]
+
+
+def run(
+    paths: Sequence[str],
+    models: Sequence[tuple[str, store.Folder]],
+    references: Sequence[Reference],
+    out: pathlib.Path,
+    *,
+    jobs: int,
+    published: bool | None,
+    show: Sequence[str] = (),
+) -> int:
+    """Measures, and writes everything that can be written.
+
+    Args:
+      paths: of pictures.
+      models: from `named`.
+      references: that can run here.
+      out: folder of the results.
+      jobs: processes.
+      published: whether to draw published Kodak curves; None if the pictures are Kodak's.
+      show: names of pictures for the page; a few spread evenly if empty.
+
+    Returns:
+      The exit code: 1 if anything was left out.
+
+    Raises:
+      ValueError: if `show` names no picture.
+    """
+    complain = Complaints()
+    pictures = rate_distortion.open_pictures(paths, complain)
+    if not pictures:
+        return 1
+    chosen = gallery.choose(pictures, show)
+    subjects = [Subject.of_model(folder, name) for name, folder in models]
+    subjects += [Subject.of_reference(r) for r in references]
+    cache = Cache(out / "cache")
+    rows = rate_distortion.measure(pictures, subjects, cache, jobs, complain)
+    means = rate_distortion.summarise(rows)
+    rate_distortion.write(out, rows, means)
+    print(tables.as_text(rate_distortion.HEADS, rate_distortion.lines(means)))
+    for reference in references:
+        print(f"{reference.name}: {reference.describe()} ({reference.version})")
+    if published is None:
+        published = curves.is_kodak(p.name for p in pictures)
+    overlay = {m: curves.published(m) for m in METRICS} if published else {}
+    deltas = bd.table(rows, means, overlay)
+    tables.write_csv(out / "bd.csv", bd.COLUMNS, deltas)
+    print_deltas(deltas)
+    figures = plots.draw_all(out, rows, means, overlay)
+    for sentence in dict.fromkeys(gallery.gaps(means).values()):
+        print(sentence)
+    tiles = gallery.make(chosen, subjects[: len(models)], means, cache, jobs)
+    body = rd_sections.rate_distortion_section(out, rows, means, deltas, references, figures)
+    page = parts.write(out, {"look": rd_sections.gallery(tiles), "rate-distortion": body})
+    print(f"\nLook at {page}")
+    return 1 if complain.count else 0
+
+
+def print_deltas(deltas: Sequence[dict[str, Any]]) -> None:
+    """BD-rates for people, the headline only."""
+    headline = [d for d in deltas if d["metric"] == "psnr_luma" and d["of"] == bd.PER_PICTURE]
+    if headline:
+        print("\nLuma PSNR, computed per picture and averaged (negative rates: fewer bits):")
+        print(tables.as_text(bd.HEADS, [bd.cells(d) for d in headline]))
