@@ -36,11 +36,18 @@ class Gain(tf.keras.layers.Layer):
         return x * self.gain
 
 
+@tf.custom_gradient
+def _ignore_shifts(z: tf.Tensor):
+    """z, with the part of its gradient left out that would shift a whole channel."""
+    return z, lambda dz: dz - tf.reduce_mean(dz, axis=(0, 1, 2))
+
+
 class Centre(tf.keras.layers.Layer):
     """Keeps the median of every channel in the middle of the quantiser's bin (-1, 0].
 
     Training noise does not see where the bins are, so nothing else would: a
-    channel that is always near an edge would flip between two symbols.
+    channel that is always near an edge would flip between two symbols. Gradients
+    do not shift channels either: the median would only follow, for ever.
     """
 
     # How far the estimate moves in one training step, in quantiser steps.
@@ -65,6 +72,7 @@ class Centre(tf.keras.layers.Layer):
             # The median is where as many values lie above as below.
             balance = tf.reduce_mean(tf.sign(z - self.median), axis=(0, 1, 2))
             self.median.assign_add(self.RATE * self.step * balance)
+            z = _ignore_shifts(z)
         return z - self.median - 0.5 * self.step
 
 
@@ -122,11 +130,6 @@ class FeatureExtractor(tf.keras.layers.Layer):
         return total
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        z = self.uncentred(x, training)
-        return quantiser.bound(self.centre(z, training=training), self.config.bits)
-
-    def uncentred(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The last stage's output before `Centre`; same shapes as a call."""
         outputs: list[tf.Tensor] = []
         y = x / PIXEL_SCALE - 0.5
         for i in range(STAGES):
@@ -135,4 +138,4 @@ class FeatureExtractor(tf.keras.layers.Layer):
             if norm is not None:
                 y = norm(y, training=training)
             outputs.append(y)
-        return y
+        return quantiser.bound(self.centre(y, training=training), self.config.bits)

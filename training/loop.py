@@ -72,6 +72,7 @@ class Run:
         self.checkpoint = tf.train.Checkpoint(
             model=model,
             adams=self.optimisers.adams,
+            averages=self.optimisers.averages,
             step=self.step.step,
             skipped=self.step.skipped,
             in_a_row=self.step.in_a_row,

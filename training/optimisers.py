@@ -53,6 +53,20 @@ class Optimisers(tf.Module):
         self.adams = [self._adam(lr) for _, lr in self.groups]
         for adam, (variables, _) in zip(self.adams, self.groups, strict=True):
             adam.build(variables)
+        # Medians and batch statistics belong to the weights, and are averaged with them.
+        self.statistics = [
+            v for name in settings.parts for v in getattr(model, name).non_trainable_variables
+        ]
+        self.averages = [self._average_of(v) for v in self.statistics if settings.ema]
+
+    @staticmethod
+    def _average_of(variable: tf.Variable) -> tf.Variable:
+        return tf.Variable(
+            variable.read_value(),
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.MEAN,
+        )
 
     def _adam(self, lr: float) -> tf.keras.optimizers.Optimizer:
         ema = self.settings.ema
@@ -83,7 +97,16 @@ class Optimisers(tf.Module):
             start = end
         return norm
 
+    def average_statistics(self) -> None:
+        """Moves the averages of the statistics on by one step."""
+        for average, variable in zip(self.averages, self.statistics, strict=bool(self.averages)):
+            average.assign_add((1.0 - self.settings.ema) * (variable - average))
+
     def use_averages(self) -> None:
-        """Replaces the weights by their moving averages; see `training.calibrate`."""
+        """Replaces weights and statistics by their moving averages, if these are kept."""
+        if not self.settings.ema:
+            return
         for adam, (variables, _) in zip(self.adams, self.groups, strict=True):
             adam.finalize_variable_values(variables)
+        for average, variable in zip(self.averages, self.statistics, strict=True):
+            variable.assign(average.read_value())

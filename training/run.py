@@ -20,14 +20,11 @@ from models.deepsic import DeepSIC
 from models.initialise import linear_block_transform
 from models.labels import Labels
 from models.prune import live_channels, prune, usual_symbols
-from training.calibrate import calibrate
 from training.loop import Run
 from training.settings import ContextSettings, TrainSettings
 
 # Patches on which the linear start measures variances.
 START_BATCH = 32
-# Batches of as many on which averaged weights are calibrated.
-CALIBRATION_BATCHES = 16
 
 
 def build_model(
@@ -51,14 +48,6 @@ def start_linear(
     model: DeepSIC, settings: TrainSettings, source: Source, extra: Source | None
 ) -> None:
     """Sets the kernels to a linear block transform, see `models.initialise`."""
-    x = _patches(settings, source, extra, 1)[0].numpy()
-    linear_block_transform(model, x, settings.lambda1, settings.seed)
-
-
-def _patches(
-    settings: TrainSettings, source: Source, extra: Source | None, count: int
-) -> list[tf.Tensor]:
-    """Some batches of training patches, not those of the first steps."""
     batches = next(
         training_batches(
             source,
@@ -70,7 +59,8 @@ def _patches(
             seed=settings.seed + 1,
         )
     )
-    return [batch["x"] for batch in batches.take(count)]
+    x = next(iter(batches))["x"].numpy()
+    linear_block_transform(model, x, settings.lambda1, settings.seed)
 
 
 def collect_symbols(
@@ -151,9 +141,7 @@ def export(
 ) -> store.Folder:
     """Fits the coding tables to a trained model and writes it to out/model."""
     model, settings = run.model, run.settings
-    if settings.ema:
-        run.optimisers.use_averages()
-        calibrate(model, _patches(settings, source, extra, CALIBRATION_BATCHES), settings.parts)
+    run.optimisers.use_averages()
     if init_from is not None and "features" not in settings.parts:
         # The symbols are those of the model that it started from.
         tables = init_from.read_tables()

@@ -54,7 +54,7 @@ class TrainStep:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         seed = tf.stack([tf.constant(s.seed, tf.int64) + replica * 1_000_003, step])
-        statistics = self.model.non_trainable_variables
+        statistics = self.optimisers.statistics
         before = [tf.identity(v) for v in statistics]
         with tf.GradientTape() as tape:
             outputs = self.model(
@@ -84,4 +84,5 @@ class TrainStep:
         # Medians and batch statistics of a bad batch must not stay.
         for variable, old in zip(statistics, before, strict=True):
             variable.assign(tf.where(tf.math.is_finite(norm), variable, old))
+        self.optimisers.average_statistics()
         return losses, norm

@@ -78,6 +78,17 @@ def test_centre_brings_medians_to_the_middle_of_the_bin():
     np.testing.assert_array_equal(q, 0)
 
 
+def test_gradients_through_centre_shift_no_channel():
+    centre, z = Centre(bits=6), channels(0)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        y = tf.reduce_sum(centre(z, training=True) ** 2)
+    gradient = tape.gradient(y, z).numpy()
+    expected = 2 * (z - centre.median - 0.5 * STEP).numpy()
+    expected -= expected.mean(axis=(0, 1, 2))
+    np.testing.assert_allclose(gradient, expected, atol=1e-5)
+
+
 def test_centre_stands_still_outside_training():
     centre = Centre(bits=6)
     z = channels(1)

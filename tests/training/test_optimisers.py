@@ -51,6 +51,8 @@ class Part:
         self.own = tf.Variable([1.0, -2.0])
         self.fully_connected = list(extra)
         self.trainable_variables = [self.own, *extra]
+        self.statistic = tf.Variable([4.0], trainable=False)
+        self.non_trainable_variables = [self.statistic]
 
 
 def stub(**settings):
@@ -149,3 +151,24 @@ def test_averages_are_the_moving_averages_of_the_weights():
     assert np.abs(averages - values(optimisers)).max() > 0.05
     optimisers.use_averages()
     np.testing.assert_allclose(values(optimisers), averages, rtol=1e-5)
+
+
+def test_statistics_are_averaged_with_the_weights():
+    model, optimisers = stub(ema=0.75, parts=("features",))
+    model.features.statistic.assign([8.0])
+    optimisers.average_statistics()
+    optimisers.average_statistics()
+    optimisers.use_averages()
+    assert model.features.statistic.numpy() == pytest.approx(8 - 4 * 0.75**2)
+    assert model.prior.statistic.numpy() == 4
+
+
+def test_without_averages_all_stays():
+    model, optimisers = stub(ema=0.0)
+    optimisers.apply(constant_gradients(optimisers, 1.0))
+    before = values(optimisers)
+    model.features.statistic.assign([8.0])
+    optimisers.average_statistics()
+    optimisers.use_averages()
+    np.testing.assert_array_equal(values(optimisers), before)
+    assert model.features.statistic.numpy() == 8
