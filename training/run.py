@@ -159,4 +159,7 @@ def export(
         "hours": round(float(run.seconds) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
     }
+    if init_from is not None:
+        told = ("command", "steps", "hours", "date", "from")
+        card["from"] = {k: init_from.card[k] for k in told if k in init_from.card}
     return store.save(out / "model", model, tables, labels_of(source), card)
