@@ -2,9 +2,10 @@
 
     python -m tools.benchmark --images='kodak/*.png' [--models=a,b] [--threads=1,2] [--rounds=3]
 
-Each number of threads is measured in a process of its own, warm, as the median
-over rounds of the mean over pictures. `coding / network` is what the context
-classifier and the range coder add to the network of that direction.
+Each number of threads is measured in a process of its own that may use as many
+processors, warm, as the median over rounds of the mean over pictures. The last
+column is what the context classifier and the range coder add to the network of
+that direction.
 """
 
 import glob
@@ -106,10 +107,7 @@ def _report(name, threads, direction, ms):
 
 
 def _measure_here(threads):
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
     from data.images import read_image
     from data.samples import sample_images
     from models import store
@@ -132,10 +130,9 @@ def main(rest):
     head = " ".join(f"{p:>9}" for p in (*PARTS, "total"))
     print(f"{'model':14} {'threads':>7} {'ms a file':9} {head} coding/network", flush=True)
     for threads in F.threads:
-        pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        environment = os.environ | dict.fromkeys((THREADS, *pools), threads)
-        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        subprocess.run([sys.executable, *sys.argv], env=environment, check=True)
+        environment = os.environ | {THREADS: threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-m", "tools.benchmark", *sys.argv[1:]]
+        subprocess.run(command, env=environment, check=True)
     return 0
 
 
