@@ -98,19 +98,25 @@ def _temporary_for(path: pathlib.Path) -> IO[bytes]:
             dir=path.parent, prefix=f".{path.name[:_LONGEST]}.", suffix=".tmp", delete=False
         )
         # Before the lock another process may have removed it.
-        if not _lock(handle.fileno()) or os.path.exists(handle.name):
+        if not lock(handle.fileno()) or os.path.exists(handle.name):
             return handle
         handle.close()
 
 
-def _lock(descriptor: int) -> bool:
-    """Locks an open file until it is closed; False if another process has, or nothing can."""
+def lock(descriptor: int) -> bool | None:
+    """Locks an open file until it is closed.
+
+    Returns:
+      Whether that went well; False if another process holds it, None if nothing can tell.
+    """
     if fcntl is None:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:  # some network file systems have no locks
+        return None
     return True
 
 
@@ -121,7 +127,7 @@ def _remove_leftovers(path: pathlib.Path) -> None:
             # Whatever else has such a name, a pipe or a link, is not waited for or followed.
             descriptor = os.open(path.parent / name, _PLAIN)
             try:
-                if _lock(descriptor):
+                if lock(descriptor):
                     os.unlink(path.parent / name)
             finally:
                 os.close(descriptor)
