@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from absl import app, flags
@@ -84,17 +84,22 @@ def pair_files(
     if not source.exists():
         raise UserError(f"{source} does not exist.")
     if not source.is_dir():
+        if not source.is_file():
+            raise UserError(f"{source} is no file and no folder.")
         if target is not None and target.is_dir():
             target = target / f"{source.stem}{extension}"
         jobs: list[Job] = [(source, target)]
     else:
         if target is not None and target.exists() and not target.is_dir():
             raise UserError(f"{source} is a folder, so {target} must be one too.")
-        found = sorted(p for p in source.rglob("*") if p.suffix.lower() in extensions)
+        found = sorted(p for p in _files_in(source) if p.suffix.lower() in extensions)
         if not found:
             raise UserError(f"{source} holds no file with one of: {' '.join(sorted(extensions))}")
         jobs = [(p, _target_in(p, source, target, extension)) for p in found]
         _check_distinct(jobs)
+    for path, to in jobs:
+        if to is not None and to.exists() and path.exists() and to.samefile(path):
+            raise UserError(f"{path} would be replaced by what is made of it; name another OUT.")
     if skip_existing:
         jobs = [(s, t) for s, t in jobs if t is None or not t.exists()]
     elif not overwrite:
@@ -102,6 +107,13 @@ def pair_files(
         if there is not None:
             raise UserError(f"{there} exists; --overwrite replaces it, --skip_existing keeps it.")
     return jobs
+
+
+def _files_in(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Plain files, and links that lead nowhere; a pipe or device would keep the work waiting."""
+    for path in folder.rglob("*"):
+        if path.is_file() or (path.is_symlink() and not path.exists()):
+            yield path
 
 
 def _target_in(path, source, target, extension) -> pathlib.Path | None:

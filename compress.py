@@ -15,6 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
 from data import images
+from files import BadFile, write_atomically
 from models import labels
 from models.coding import container, treecode
 
@@ -43,11 +44,12 @@ def compress_file(codec, source, target):
     """One picture to one file; returns the line to print.
 
     Raises:
-      images.BadImage: if the picture cannot be read or the file not be written.
+      BadFile: if the picture cannot be read or the file not be written.
+      ModelError: if the model is of no use.
     """
     x = images.read_image(source, F.max_pixels, cli.warn)
     data = codec.compress(x, F.semantic_threshold, F.semantic_topk)
-    images.write_atomically(target, lambda handle: handle.write(data))
+    write_atomically(target, lambda handle: handle.write(data))
     line = f"{target}: {len(data)} bytes, {8 * len(data) / (x.shape[0] * x.shape[1]):.3f} bpp"
     header, _ = container.read_header(data)
     return line if header.semantics is None else f"{line}, {codec.label(header)}"
@@ -72,7 +74,9 @@ def main(rest):
     except store.ModelError as error:
         raise cli.UserError(str(error)) from error
     return cli.run_jobs(
-        jobs, lambda source, target: compress_file(codec, source, target), (images.BadImage,)
+        jobs,
+        lambda source, target: compress_file(codec, source, target),
+        (BadFile, store.ModelError),
     )
 
 

@@ -15,8 +15,10 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
+from files import BadFile
 from models import labels
 from models.coding import container, treecode
+from models.errors import ModelError
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model, if it is no shipped one.")
@@ -118,6 +120,8 @@ def main(rest):
         overwrite=F.overwrite,
         skip_existing=F.skip_existing,
     )
+    if target is not None:
+        _check_targets(jobs)
     models = Models()
 
     def work(source, target):
@@ -125,18 +129,18 @@ def main(rest):
             return describe_file(models, source)
         return decompress_file(models, source, target)
 
-    return cli.run_jobs(jobs, work, _expected_errors())
+    return cli.run_jobs(jobs, work, (container.CorruptFile, ModelError, BadFile, OSError))
 
 
-def _expected_errors():
-    from models.errors import ModelError
+def _check_targets(jobs):
+    """Complains of what cannot be written before anything is decoded."""
+    from data import images
 
-    expected = (container.CorruptFile, ModelError, OSError)
-    if F.semantics_only:  # answered without NumPy
-        return expected
-    from data.images import BadImage
-
-    return (*expected, BadImage)
+    try:
+        for _, target in jobs:
+            images.check_writable(target)
+    except BadFile as error:
+        raise cli.UserError(str(error)) from error
 
 
 if __name__ == "__main__":

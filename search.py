@@ -70,11 +70,11 @@ def _print_hits(archive, models):
 
 def _write_sheet(hits, models):
     from archive import sheet
-    from data.images import BadImage
+    from files import BadFile
 
     try:
         failed = sheet.write(F.html, f"{F.label}: {len(hits)} files", hits, models, F.max_pixels)
-    except BadImage as error:
+    except BadFile as error:
         raise cli.UserError(str(error)) from error
     for path, reason in failed:
         cli.warn(f"{path} is not on the sheet: {reason}")

@@ -126,47 +126,66 @@ def _without_folders(command):
 
 def _refit(context, seed):
     from data import sources
+    from files import BadFile
     from models import store
     from training import run
 
     try:
         folder = store.find(F.refit)
         source = sources.open_source(F.dataset, "train", F.data_dir)
-        extra = sources.open_extra(F.extra_images) if F.extra_images else None
+        extra = sources.open_extra(F.extra_images, cli.warn) if F.extra_images else None
         refitted = run.refit(folder, context, source, extra, seed)
-    except (store.ModelError, sources.MissingDataset) as error:
+    except (store.ModelError, sources.MissingDataset, BadFile) as error:
         raise cli.UserError(str(error)) from error
     print(f"{refitted.path}: new tables {refitted.fingerprints[0].hex()}.")
 
 
 def _train(settings, context):
     from data import sources
+    from files import BadFile
     from models import store
-    from training import loop, run, strategies
+    from training import folder, loop, run
 
     out = pathlib.Path(F.out)
     try:
-        folder = store.find(F.init_from) if F.init_from else None
+        init = store.find(F.init_from) if F.init_from else None
         source = sources.open_source(F.dataset, "train", F.data_dir)
-        extra = sources.open_extra(F.extra_images) if F.extra_images else None
-        config = _config(len(source.labels), folder)
+        extra = sources.open_extra(F.extra_images, cli.warn) if F.extra_images else None
+        config = _config(len(source.labels), init)
         run.labels_of(source)  # complains of their tree before hours of training
-        strategy = strategies.make_strategy(F.strategy)
-        model = run.build_model(config, settings, strategy, folder)
-        # Before the optimisers are made: their moving averages begin with these weights.
-        if settings.start == "linear" and not loop.has_checkpoint(out):
-            run.start_linear(model, settings, source, extra)
-        training = loop.Run(out, model, settings, strategy, F.checkpoint_minutes)
-        step = training.resume()
-        if step:
-            print(f"{out}: resumed at step {step}.")
-        card = {"command": _without_folders(" ".join(["python", *sys.argv]))}
-        if not F.export_now:
-            training.train(source, extra)
-        exported = run.export(training, out, source, extra, context, card, folder)
-    except (store.ModelError, sources.MissingDataset, loop.Stopped) as error:
+        start = init.fingerprints[-1].hex() if init else None  # refits leave it alone
+        record = folder.record_of(config, settings, source.labels, start)
+        alone = F.strategy != "multi_worker"
+        with folder.claimed(out, record, loop.has_checkpoint(out), alone):
+            exported = _run(out, config, settings, context, source, extra, init)
+    except (
+        store.ModelError,
+        sources.MissingDataset,
+        loop.Stopped,
+        folder.OtherRun,
+        BadFile,
+    ) as error:
         raise cli.UserError(str(error)) from error
     print(f"{exported.path}: the model {exported.fingerprints[0].hex()}.")
+
+
+def _run(out, config, settings, context, source, extra, init):
+    """Trains, or trains on, and exports; returns the model's folder."""
+    from training import loop, run, strategies
+
+    strategy = strategies.make_strategy(F.strategy)
+    model = run.build_model(config, settings, strategy, init)
+    # Before the optimisers are made: their moving averages begin with these weights.
+    if settings.start == "linear" and not loop.has_checkpoint(out):
+        run.start_linear(model, settings, source, extra)
+    training = loop.Run(out, model, settings, strategy, F.checkpoint_minutes)
+    step = training.resume()
+    if step:
+        print(f"{out}: resumed at step {step}.")
+    card = {"command": _without_folders(" ".join(["python", *sys.argv]))}
+    if not F.export_now:
+        training.train(source, extra)
+    return run.export(training, out, source, extra, context, card, init)
 
 
 if __name__ == "__main__":

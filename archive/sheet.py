@@ -12,6 +12,7 @@ from archive.models import Models
 from archive.query import Hit
 from archive.reading import progress
 from archive.scan import Failed
+from files import write_atomically
 from models.coding import container
 from models.coding.container import CorruptFile
 from models.errors import ModelError
@@ -54,10 +55,8 @@ def write(
       Hits that could not be decoded; they are not on the sheet.
 
     Raises:
-      BadImage: if the file cannot be written.
+      BadFile: if the file cannot be written.
     """
-    from data import images
-
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     figures, failed = [], []
     for hit in progress(hits, "decoding"):
@@ -69,7 +68,7 @@ def write(
             failed.append(Failed(hit.file.path, f"it cannot be read: {error.strerror}."))
     text = _HEAD.format(title=html.escape(title)) + "".join(figures) + "</main>\n</html>\n"
     data = text.encode("utf-8", "replace")
-    images.write_atomically(path, lambda handle: handle.write(data))
+    write_atomically(path, lambda handle: handle.write(data))
     return failed
 
 

@@ -1,15 +1,17 @@
-"""Pictures in and out of files: whatever Pillow opens, as 8-bit RGB."""
+"""Pictures in and out of files, as 8-bit RGB."""
 
 from __future__ import annotations
 
-import io
 import os
 import pathlib
-import tempfile
 import warnings
 from collections.abc import Callable
 
 import numpy as np
+
+from files import BadFile as BadImage
+from files import write_atomically
+from files import write_text_atomically as write_text_atomically
 
 # Refuse pictures beyond this unless asked: a small file can promise a huge one.
 MAX_PIXELS = 200_000_000
@@ -17,10 +19,21 @@ MAX_PIXELS = 200_000_000
 _COMMON = ("bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tga", "tif", "tiff")
 _OTHERS = ("avif", "jp2", "pbm", "pgm", "pnm", "ppm", "webp")
 EXTENSIONS = frozenset(f".{name}" for name in _COMMON + _OTHERS)
-
-
-class BadImage(Exception):
-    """A file is no picture that can be read; the message is one sentence."""
+# Pillow's readers of these. It has others, of which one starts Ghostscript.
+_READERS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+# What decoded pictures are written as, and Pillow's names for it.
+WRITERS = {
+    ".png": "PNG",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".ppm": "PPM",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jp2": "JPEG2000",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+}
 
 
 def read_image(
@@ -29,7 +42,7 @@ def read_image(
     """Reads a picture as people see it: rotated by EXIF, on white, in sRGB's 8 bits.
 
     Args:
-      path: of any file that Pillow opens.
+      path: of a file in one of the formats of `EXTENSIONS`, whatever it is called.
       max_pixels: larger pictures are refused before they are decoded.
       warn: gets a sentence where something is left out.
 
@@ -46,20 +59,21 @@ def read_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=_READERS) as image:
                 if image.width * image.height > max_pixels:
                     raise BadImage(
                         f"{path} has {image.width}×{image.height} pixels, more than"
                         f" {max_pixels}; raise --max_pixels to allow it."
                     )
-                if getattr(image, "n_frames", 1) > 1:
+                # Counting the frames would go through all of them.
+                if getattr(image, "is_animated", False):
                     warn(f"{path} is animated; only its first frame is taken.")
                 image.load()
                 return _to_rgb(ImageOps.exif_transpose(image), path, warn)
     except BadImage:
         raise
     except UnidentifiedImageError as error:
-        raise BadImage(f"{path} is no picture that Pillow can read.") from error
+        raise BadImage(f"{path} is no picture of a format that can be read.") from error
     except FileNotFoundError as error:
         raise BadImage(f"{path} does not exist.") from error
     except MemoryError as error:
@@ -97,68 +111,24 @@ def _scale_grey(grey: np.ndarray, mode: str) -> np.ndarray:
     return np.repeat(eight[..., None], 3, axis=-1)
 
 
+def check_writable(path: str | os.PathLike) -> None:
+    """Raises BadImage if a file's extension names no format that pictures are written in."""
+    if pathlib.Path(path).suffix.lower() not in WRITERS:
+        known = ", ".join(WRITERS)
+        raise BadImage(f"{path} has no extension of a picture; there are {known}.")
+
+
 def write_image(path: str | os.PathLike, x: np.ndarray) -> None:
     """Writes uint8 (H, W, 3) in the format of the path's extension, whole or not at all.
 
     Raises:
-      BadImage: if the format is unknown or the place cannot be written.
+      BadImage: if the format is none of `WRITERS` or the place cannot be written.
     """
     from PIL import Image
 
-    path = pathlib.Path(path)
-    formats = Image.registered_extensions()
-    if path.suffix.lower() not in formats:
-        raise BadImage(f"{path} has no extension that names a picture format; use .png.")
-
-    def save(handle) -> None:
-        Image.fromarray(x).save(handle, format=formats[path.suffix.lower()])
-
+    check_writable(path)
+    kind = WRITERS[pathlib.Path(path).suffix.lower()]
     try:
-        write_atomically(path, save)
+        write_atomically(path, lambda handle: Image.fromarray(x).save(handle, format=kind))
     except (KeyError, ValueError) as error:
         raise BadImage(f"{path} cannot be written in that format: {error}.") from error
-
-
-def write_atomically(path: str | os.PathLike, write: Callable) -> None:
-    """Calls `write` with a temporary file in the same folder, then renames it to `path`.
-
-    Raises:
-      BadImage: if the place cannot be written, or the disk is full.
-    """
-    path = pathlib.Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
-        ) as handle:
-            temporary = handle.name
-            write(handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise BadImage(f"{path} cannot be written: {reason}.") from error
-    finally:
-        if temporary is not None:
-            pathlib.Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_text_atomically(path: str | os.PathLike, write: Callable) -> None:
-    """Like `write_atomically`, with a UTF-8 text file."""
-
-    def encode(handle) -> None:
-        text = io.StringIO(newline="")
-        write(text)
-        handle.write(text.getvalue().encode())
-
-    write_atomically(path, encode)

@@ -8,11 +8,17 @@ import json
 import os
 import pathlib
 import tarfile
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
+from data import images
+
 FOLDER = "folder:"
+# How files begin that TensorFlow decodes, and what is in the last bytes of whole ones.
+WHOLE = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG": b"IEND", b"GIF8": b";", b"BM": b""}
+TAIL = 1024
 LABELS = "labels.json"
 # Encoded pictures held for shuffling; ImageNet's weigh about 0.1 MB each.
 SHUFFLE_BUFFER = 10_000
@@ -164,17 +170,47 @@ def _from_builder(builder, split: str) -> Source:
     return Source(examples, count, tuple(features["label"].names))
 
 
-def open_extra(pattern: str) -> Source:
-    """Unlabelled photographs: every file that matches a glob, `**` included.
+def open_extra(pattern: str, warn: Callable[[str], None] = print) -> Source:
+    """Unlabelled photographs: every picture that matches a glob, `**` included.
+
+    Args:
+      pattern: the glob.
+      warn: gets a sentence if some files are left out, because they are no pictures.
 
     Raises:
-      MissingDataset: if nothing matches.
+      MissingDataset: if no picture matches.
     """
     paths = sorted(p for p in glob.glob(pattern, recursive=True) if os.path.isfile(p))
+    bad = [p for p in paths if not _is_picture(p)]
+    paths = sorted(set(paths) - set(bad))
     if not paths:
-        raise MissingDataset(f"No file matches --extra_images={pattern}")
+        what = "None of the files that match" if bad else "No file matches"
+        end = " can be read: JPEG, PNG, GIF and BMP are." if bad else ""
+        raise MissingDataset(f"{what} --extra_images={pattern}{end}")
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        warn(f"--extra_images is used without what cannot be read: {', '.join(bad[:3])}{more}.")
     files = tf.data.Dataset.from_tensor_slices(paths)
     examples = files.map(
         lambda p: {"image": tf.io.read_file(p), "label": tf.constant(-1, tf.int64)}
     )
     return Source(examples, len(paths), ())
+
+
+def _is_picture(path: str) -> bool:
+    """Whether TensorFlow knows the format and nothing is missing at the end."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            file.seek(max(0, os.path.getsize(path) - TAIL))
+            end = file.read()
+            ends = [last for first, last in WHOLE.items() if start.startswith(first)]
+            if not ends or ends[0] in end:
+                return bool(ends)
+            file.seek(0)
+            if ends[0] not in file.read():
+                return False
+        images.read_image(path, warn=lambda sentence: None)
+    except (OSError, images.BadImage):
+        return False
+    return True  # with something behind it

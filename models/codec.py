@@ -49,7 +49,12 @@ class Codec:
         tables = store.load_tables(folder, self.fingerprint)
         if tables.channels != self.config.latents:
             raise store.ModelError(f"{folder.path}: tables and networks are of different models.")
-        self.coder = SymbolCoder(tables, quantiser.lowest_symbol(self.config.bits))
+        if len(self.labels.classes) != self.config.classes:
+            raise store.ModelError(f"{folder.path}: labels and networks are of different models.")
+        try:
+            self.coder = SymbolCoder(tables, quantiser.lowest_symbol(self.config.bits))
+        except (ValueError, OverflowError) as error:
+            raise store.ModelError(f"{folder.path}: the tables are damaged: {error}.") from error
 
     @functools.cached_property
     def _extract(self):
@@ -115,6 +120,9 @@ class Codec:
         """Class probabilities, float32 (classes,), from features (section III-D).
 
         Large maps are described tile by tile, and the descriptions averaged.
+
+        Raises:
+          ModelError: if the weights are such that nothing finite comes out.
         """
         return self.classify_batch(f[None])[0]
 
@@ -129,7 +137,10 @@ class Codec:
                 total = total + cells * self._describe(piece).numpy()
                 weight += cells
         logits = self.model.semantics.decide(tf.constant(total / weight, tf.float32))
-        return tf.nn.softmax(logits).numpy()
+        probabilities = tf.nn.softmax(logits).numpy()
+        if not np.isfinite(probabilities).all():
+            raise store.ModelError(f"{self.folder.path}: the networks compute no probabilities.")
+        return probabilities
 
     def compress(self, x: np.ndarray, threshold: float = THRESHOLD, topk: int = 0) -> bytes:
         """A picture as the bytes of a `.dsic` file.

@@ -12,6 +12,8 @@ Normalisation = Literal["batch", "gdn"]
 STAGES = 4
 # Of a model, as attributes of `models.deepsic.DeepSIC`.
 PARTS = ("features", "prior", "reconstruction", "semantics")
+# Larger models are refused before anything is allocated: 256 MB of float32.
+MOST_PARAMETERS = 1 << 26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernels", tuple(self.kernels))
         object.__setattr__(self, "strides", tuple(self.strides))
+        self._check_types()
         if self.arch not in ("pre", "post"):
             raise ValueError(f"arch must be 'pre' or 'post', not {self.arch!r}.")
         if self.normalisation not in ("batch", "gdn"):
@@ -69,6 +72,32 @@ class ModelConfig:
         for name in ("filters", "latents", "head_width", "classes"):
             if not 1 <= getattr(self, name) <= 65536:
                 raise ValueError(f"{name} must lie in 1..65536, not {getattr(self, name)}.")
+        if self.parameters > MOST_PARAMETERS:
+            raise ValueError(
+                f"that model would have about {self.parameters} parameters, more than"
+                f" {MOST_PARAMETERS}; lower filters, latents or head_width."
+            )
+
+    def _check_types(self) -> None:
+        """A configuration may be read from a file that says anything."""
+        whole = [self.filters, self.latents, self.bits, self.classes, self.head_width]
+        for value in (*whole, *self.kernels, *self.strides):
+            if type(value) is not int:
+                raise ValueError(f"{value!r} stands where a whole number belongs.")
+        if not isinstance(self.skip_gain, int | float) or not -1e6 < self.skip_gain < 1e6:
+            raise ValueError(f"skip_gain must be a number, not {self.skip_gain!r}.")
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns, to within a few percent."""
+        f, c, w = self.filters, self.latents, self.head_width
+        widths = (3, f, f, f, c)
+        transforms = sum(
+            2 * k * k * a * b for k, a, b in zip(self.kernels, widths, widths[1:], strict=False)
+        )
+        gdn = 6 * f * f if self.normalisation == "gdn" else 0
+        head = 9 * (c * w + 17 * w * w // 2) + 4 * w * w + 2 * w * self.classes
+        return transforms + gdn + head
 
     @property
     def stride(self) -> int:

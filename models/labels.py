@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from models import taxonomy
 from models.coding import treecode
@@ -15,6 +15,9 @@ from models.taxonomy import Taxonomy
 
 # A label is as special as can be said with at least this probability.
 THRESHOLD = 0.5
+# Of a model's labels.json: names of classes and groups, and letters of one.
+MOST_WORDS = 1 << 18
+LONGEST_WORD = 1000
 
 
 class Label(NamedTuple):
@@ -79,6 +82,30 @@ class Labels:
             return cls(list(classes), [synsets.names[n] for n in numbers], numbers)
         return cls(list(classes), [(names or {}).get(c, c) for c in classes], None, parents)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Labels:
+        """Labels from parsed JSON that anybody may have written.
+
+        Raises:
+          ValueError, TypeError: if they make no sense.
+        """
+        labels = cls(**values)
+        numbers, parents = labels.imagenet, labels.parents or {}
+        if not isinstance(parents, dict) or not isinstance(labels.classes, list):
+            raise TypeError("classes and parents are of other kinds.")
+        words = [*labels.classes, *labels.names, *parents, *parents.values()]
+        if not labels.classes or len(labels.classes) != len(labels.names):
+            raise ValueError("every class must have a name.")
+        if len(words) > MOST_WORDS or not all(isinstance(w, str) and _is_plain(w) for w in words):
+            raise ValueError("a name is no line of text, or there are too many.")
+        if numbers is not None and not (
+            len(numbers) == len(labels.classes)
+            and all(type(n) is int and 0 <= n < taxonomy.IMAGENET_CLASSES for n in numbers)
+        ):
+            raise ValueError("the classes are not ImageNet's.")
+        _ = labels.taxonomy  # complains of parents that make no tree
+        return labels
+
     @functools.cached_property
     def taxonomy(self) -> Taxonomy:
         """The tree that the classes are in; raises ValueError if `parents` make none."""
@@ -100,6 +127,11 @@ class Labels:
         nodes = self.imagenet if self.imagenet is not None else range(len(self.classes))
         found = self.taxonomy.describe(probabilities, nodes, threshold, alternatives)
         return Semantics(treecode.pack(self.taxonomy.tree, found), is_imagenet)
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a terminal shows it as it is: no control characters."""
+    return word.isprintable() and 0 < len(word) <= LONGEST_WORD
 
 
 def taxonomy_of(semantics: Semantics, labels: Labels | None) -> Taxonomy:

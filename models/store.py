@@ -7,7 +7,8 @@
     labels.json          the classes
     model.json           the card: checksums of all that, command, data, results
 
-Nothing here is executable: JSON, and NumPy arrays without pickles.
+Nothing here is executable: JSON, and NumPy arrays without pickles. A folder may come
+from a stranger: see `models.untrusted`.
 """
 
 from __future__ import annotations
@@ -17,22 +18,26 @@ import hashlib
 import io
 import json
 import pathlib
-import zipfile
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
 
+from files import write_together
 from models.config import PARTS, ModelConfig
 from models.errors import ModelError
 from models.labels import Labels
+from models.untrusted import load_arrays, parse_json, read_plain
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from models.coding.tables import Tables
     from models.deepsic import DeepSIC
 
 CHECKPOINTS = pathlib.Path(__file__).resolve().parent.parent / "checkpoints"
 CARD = "model.json"
 FINGERPRINT_BYTES = 4
+_TABLES = re.compile(r"[0-9a-f]{8}")
+# No other file of the folder is read or written, whatever the card says.
+_NAMES = re.compile(r"(config|labels)\.json|weights\.npz|tables-[0-9a-f]{8}\.npz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,20 +60,22 @@ class Folder:
     @property
     def config(self) -> ModelConfig:
         """The model's configuration, checked."""
+        what = f"{self.path}/config.json"
+        values = parse_json(self.read("config.json"), what)
         try:
-            return ModelConfig.from_dict(json.loads(self.read("config.json")))
+            return ModelConfig.from_dict(values)
         except (ValueError, TypeError) as error:
-            raise ModelError(f"{self.path}/config.json is damaged: {error}") from error
+            raise ModelError(f"{what} is damaged: {error}") from error
 
     @property
     def labels(self) -> Labels:
         """The model's classes."""
+        what = f"{self.path}/labels.json"
+        values = parse_json(self.read("labels.json"), what)
         try:
-            labels = Labels(**json.loads(self.read("labels.json")))
-            _ = labels.taxonomy  # complains of parents that make no tree
-            return labels
+            return Labels.from_dict(values)
         except (ValueError, TypeError) as error:
-            raise ModelError(f"{self.path}/labels.json is damaged: {error}") from error
+            raise ModelError(f"{what} is damaged: {error}") from error
 
     def read_tables(self, fingerprint: bytes | None = None) -> bytes:
         """The file of the coding tables with a fingerprint, or of the newest."""
@@ -77,10 +84,7 @@ class Folder:
     def read(self, name: str) -> bytes:
         """A file of the folder, after comparing its checksum with the card's."""
         path = self.path / name
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        data = read_plain(path)
         if hashlib.sha256(data).hexdigest() != self.card["sha256"].get(name):
             raise ModelError(f"{path} is damaged: its checksum is not the one in {CARD}.")
         return data
@@ -92,16 +96,22 @@ def open_folder(path: pathlib.Path) -> Folder:
     Raises:
       ModelError: if there is none or it is damaged.
     """
+    if not (path / CARD).exists():
+        raise ModelError(f"{path} is no model folder: it has no {CARD}.")
+    card = parse_json(read_plain(path / CARD), str(path / CARD))
     try:
-        card = json.loads((path / CARD).read_text())
-        folder = Folder(path, card)
-        if not isinstance(card["sha256"], dict) or not folder.fingerprints:
-            raise ValueError("no tables")
-    except OSError as error:
-        raise ModelError(f"{path} is no model folder: it has no {CARD}.") from error
+        _check_card(card)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path / CARD} is damaged: {error}.") from error
-    return folder
+    return Folder(path, card)
+
+
+def _check_card(card: Any) -> None:
+    tables, checksums = card["tables"], card["sha256"]
+    if not isinstance(checksums, dict) or not all(map(_NAMES.fullmatch, checksums)):
+        raise ValueError("it has no checksums, or names files that no model has")
+    if not isinstance(tables, list) or not tables or not all(map(_TABLES.fullmatch, tables)):
+        raise ValueError("it names no tables")
 
 
 def shipped() -> list[Folder]:
@@ -143,21 +153,6 @@ def find_by_fingerprint(fingerprint: bytes, name: str | None = None) -> Folder:
         f"the file needs the model {fingerprint.hex()} and {where};"
         " name its folder with --model=DIR."
     )
-
-
-def load_arrays(data: bytes, what: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz, never unpickling.
-
-    Raises:
-      ModelError: if it is none.
-    """
-    import numpy as np
-
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise ModelError(f"{what} is damaged: {error}.") from error
 
 
 def variables_of(model: DeepSIC) -> dict[str, Any]:
@@ -214,7 +209,7 @@ def load_tables(folder: Folder, fingerprint: bytes | None = None) -> Tables:
     arrays = load_arrays(folder.read_tables(fingerprint), what)
     try:
         return Tables.from_arrays(arrays)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ModelError(f"{what} is damaged: {error}.") from error
 
 
@@ -247,6 +242,9 @@ def save(
       tables: `Tables.to_bytes`.
       labels: of its classes.
       card: anything worth knowing; checksums and fingerprints are added.
+
+    Raises:
+      BadFile: if it cannot be written; an older model there is then whole.
     """
     import numpy as np
 
@@ -279,10 +277,11 @@ def _write(
         "tables": [fingerprint, *older],
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
-    path.mkdir(parents=True, exist_ok=True)
+    files[CARD] = json.dumps(card, indent=2).encode()
     # The card last: a folder without one is no model.
-    for name, data in [*files.items(), (CARD, json.dumps(card, indent=2).encode())]:
-        temporary = path / f".{name}.tmp"
-        temporary.write_bytes(data)
-        temporary.replace(path / name)
+    write_together({path / name: _writer(data) for name, data in files.items()})
     return Folder(path, card)
+
+
+def _writer(data: bytes) -> Callable[[IO[bytes]], int]:
+    return lambda handle: handle.write(data)

@@ -26,6 +26,7 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
+import files
 from archive import reading, scan
 from archive.models import Models
 from models.coding import treecode
@@ -97,14 +98,12 @@ def build(codec, found, folder):
 
 def compress(codec, x, target):
     """Writes a file as compress.py does; returns the likeliest class and its probability."""
-    from data import images
-
     f = codec.features(x)
     is_pre = codec.config.arch == "pre"
     p = codec.classify(f if is_pre else codec.restore(codec.symbols(f)))
     semantics = codec.describe(p, F.semantic_threshold, F.semantic_topk) if is_pre else None
     data = codec.encode(f, x.shape[0], x.shape[1], semantics)
-    images.write_atomically(target, lambda handle: handle.write(data))
+    files.write_atomically(target, lambda handle: handle.write(data))
     return codec.labels.classes[int(p.argmax())], float(p.max())
 
 

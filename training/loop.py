@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import pathlib
+import re
+import shutil
 import signal
 import sys
 import time
@@ -33,6 +35,18 @@ class TrainingDiverged(Stopped):
     """The loss stays non-finite; the message says what to change."""
 
 
+class Unreadable(Stopped):
+    """The checkpoints are damaged or of another model."""
+
+
+class CannotSave(Stopped):
+    """A checkpoint could not be written; those before are still there."""
+
+
+class BadPicture(Stopped):
+    """A picture of the dataset cannot be decoded."""
+
+
 class Interrupted(Stopped):
     """The run was asked to stop, and has saved its state."""
 
@@ -40,6 +54,17 @@ class Interrupted(Stopped):
 def has_checkpoint(folder: pathlib.Path) -> bool:
     """Whether a run in this folder would resume."""
     return tf.train.latest_checkpoint(str(folder / "train")) is not None
+
+
+def _first_line(error: Exception) -> str:
+    text = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
+    return text.strip().splitlines()[0].rstrip(".")[:200]
+
+
+def _number(path: str | pathlib.Path) -> int:
+    """The step in the name of a checkpoint's file; -1 for other files."""
+    match = re.match(r"ckpt-(\d+)", pathlib.Path(path).name)
+    return int(match[1]) if match else -1
 
 
 class Run:
@@ -61,6 +86,7 @@ class Run:
         strategy: tf.distribute.Strategy,
         checkpoint_minutes: float = 5.0,
     ) -> None:
+        self.folder = folder
         self.model = model
         self.settings = settings
         self.strategy = strategy
@@ -87,10 +113,31 @@ class Run:
         self._clock = time.monotonic()
 
     def resume(self) -> int:
-        """Restores the newest checkpoint, if there is one; returns the step reached."""
-        if self.manager.latest_checkpoint:
-            self.checkpoint.restore(self.manager.latest_checkpoint).expect_partial()
-        return int(self.step.step.numpy())
+        """Restores the newest checkpoint, if there is one; returns the step reached.
+
+        Raises:
+          Unreadable: if none of those that are there can be read.
+        """
+        self._remove_leftovers()
+        kept = self.manager.checkpoints
+        for path in reversed(kept):
+            try:
+                self.checkpoint.restore(path).assert_existing_objects_matched()
+                return int(self.step.step.numpy())
+            except Exception:  # TensorFlow raises nearly anything on damage or other shapes
+                print(f"{path} cannot be read; an older one is tried.", file=sys.stderr)
+        if kept:
+            raise Unreadable(f"no checkpoint in {self.folder / 'train'} fits; name another --out.")
+        return 0
+
+    def _remove_leftovers(self) -> None:
+        """What a process that was killed while it saved has left behind."""
+        newest = max((_number(p) for p in self.manager.checkpoints), default=None)
+        for path in (self.folder / "train").glob("c*"):
+            name = path.name
+            unlisted = newest is not None and _number(path) > newest
+            if unlisted or "_temp" in name or ".temp" in name or name.startswith("checkpoint.tmp"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def train(self, source: Source, extra: Source | None) -> None:
         """Runs to `settings.steps`.
@@ -136,7 +183,7 @@ class Run:
         sums, count, since = [0.0] * len(Losses._fields), 0, time.monotonic()
         saved = time.monotonic()
         while (step := int(self.step.step.numpy())) < self.settings.steps:
-            batch = next(batches)
+            batch = self._next(batches)
             losses = self.step(batch)
             sums = [a + float(b) for a, b in zip(sums, losses, strict=True)]
             count += 1
@@ -154,19 +201,35 @@ class Run:
                 raise Interrupted(f"stopped at step {step + 1}; the same command resumes it.")
         self.save()
 
+    def _next(self, batches: Iterator):
+        try:
+            return next(batches)
+        except tf.errors.InvalidArgumentError as error:
+            self.save()
+            raise BadPicture(
+                f"a training picture cannot be decoded ({_first_line(error)}); remove it, and the"
+                " same command resumes the run."
+            ) from error
+
     def save(self) -> None:
-        """Writes a checkpoint now."""
+        """Writes a checkpoint now; raises CannotSave where there is no place for it."""
         now = time.monotonic()
         self.seconds.assign_add(now - self._clock)
         self._clock = now
-        self.manager.save(checkpoint_number=int(self.step.step.numpy()))
+        try:
+            self.manager.save(checkpoint_number=int(self.step.step.numpy()))
+        except (tf.errors.OpError, OSError) as error:
+            raise CannotSave(
+                f"{self.folder} cannot be written: {_first_line(error)}; what was saved before is"
+                " there, and the same command resumes it."
+            ) from error
 
     def _report(self, mean: Losses, rate: float, bar: tqdm) -> None:
         if int(self.step.in_a_row.numpy()) >= BAD_STEPS:
             raise TrainingDiverged(
                 f"the loss was not finite for {BAD_STEPS} steps in a row, up to step"
-                f" {int(self.step.step.numpy())}: lower --lr or set --clip, then start from the"
-                " last checkpoint or anew."
+                f" {int(self.step.step.numpy())}: lower --lr or set --clip, and start anew in"
+                " another --out; --export_now and --init_from keep what this one has learnt."
             )
         psnr = 20 * math.log10(255) - 10 * math.log10(max(mean.distortion, 1e-9))
         text = (

@@ -95,6 +95,7 @@ class Tables:
 
     def __post_init__(self) -> None:
         self._check_shapes()
+        self._check_ranges()
         self.check_exact()
 
     @property
@@ -140,6 +141,14 @@ class Tables:
             raise ValueError("an outer layer has the wrong shape")
         if self.trees.channels != c:
             raise ValueError("trees and tables have different channels")
+
+    def _check_ranges(self) -> None:
+        """Tables of strangers must not ask for powers of two beyond a float's."""
+        scales = np.concatenate([self.spatial_bits, self.inner_bits, self.outer_bits])
+        if (scales < -32).any() or (scales > 32).any() or (self.reach < 0).any():
+            raise ValueError("a scale or a count is out of range")
+        if not np.isin(self.wide, (0, 1)).all() or (self.cap < 0).any() or (self.cap > 127).any():
+            raise ValueError("a channel's settings are out of range")
 
     def check_exact(self) -> None:
         """Proves that no sum can reach 2**24.

@@ -239,3 +239,27 @@ def test_extra_pattern_passes_folders_over(picture_folder):
 def test_pattern_without_files_is_reported(tmp_path):
     with pytest.raises(MissingDataset, match=f"--extra_images={tmp_path}/"):
         open_extra(f"{tmp_path}/*.jpg")
+
+
+def test_extra_files_that_cannot_be_read_are_left_out_and_named(tmp_path):
+    whole = jpeg(1)
+    contents = {
+        "a.jpg": whole,
+        "b.png": encoded(photograph(2)),
+        "c.jpg": whole + bytes(5000),  # as phones put a film behind a photograph
+        "cut.jpg": whole[: len(whole) // 2],
+        "cut.png": encoded(photograph(2))[:-20],
+        "d.txt": b"no picture",
+        "empty.jpg": b"",
+        "e.webp": encoded(photograph(3), "WEBP"),
+    }
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    said = []
+    extra = open_extra(f"{tmp_path}/*", said.append)
+    assert [data for data, _ in read(extra)] == [contents[n] for n in ("a.jpg", "b.png", "c.jpg")]
+    (text,) = said
+    assert "cut.jpg" in text
+    assert text.endswith("d.txt and 2 more.")
+    with pytest.raises(MissingDataset, match="JPEG, PNG, GIF and BMP"):
+        open_extra(f"{tmp_path}/*.txt")

@@ -8,20 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.config import ModelConfig
+from models.deepsic import DeepSIC
 
 strides = st.tuples(*[st.sampled_from([1, 2, 4])] * 4)
 configs = st.builds(
     ModelConfig,
     arch=st.sampled_from(["pre", "post"]),
-    filters=st.integers(1, 65536),
-    latents=st.integers(1, 65536),
-    kernels=st.tuples(*[st.integers(4, 15)] * 4),
+    filters=st.integers(1, 200),
+    latents=st.integers(1, 200),
+    kernels=st.tuples(*[st.integers(4, 9)] * 4),
     strides=strides,
     bits=st.integers(1, 8),
     normalisation=st.sampled_from(["batch", "gdn"]),
     skip_gain=st.floats(-4, 4),
     classes=st.integers(1, 65536),
-    head_width=st.integers(1, 65536),
+    head_width=st.integers(1, 200),
 )
 
 
@@ -63,6 +64,23 @@ def test_stride_is_the_product(s):
 def test_bad_values_are_refused_by_name(name, value):
     with pytest.raises(ValueError, match=name.rstrip("s")):
         ModelConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"filters": 2000, "latents": 2000}, {"classes": 65536, "head_width": 2000}]
+)
+def test_models_that_no_machine_should_be_asked_for_are_refused(changes):
+    with pytest.raises(ValueError, match="parameters, more than"):
+        ModelConfig(**changes)
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "gdn"])
+def test_parameters_are_about_what_the_networks_have(normalisation):
+    config = ModelConfig(filters=40, latents=24, head_width=20, normalisation=normalisation)
+    model = DeepSIC(config)
+    model.create_variables()
+    counted = sum(v.shape.num_elements() for v in model.variables)
+    assert config.parameters == pytest.approx(counted, rel=0.05)
 
 
 def test_unknown_settings_are_named():

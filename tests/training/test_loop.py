@@ -1,12 +1,16 @@
 """Whole runs: interrupted, resumed to the same bits, and given up when they diverge."""
 
 import os
+import resource
 import shutil
 import signal
+import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from data.sources import Source
 from models.loss import Losses
 from tests.models.tiny import tiny_config
 from training import loop
@@ -90,6 +94,77 @@ def test_signal_stops_a_run_after_saving_it(tmp_path, source):
     again = make_run(tmp_path, parts=("prior",))
     assert again.resume() == 2
     assert_same(state(again), state(run))
+
+
+@pytest.fixture
+def trained(tmp_path, source, eagerly):
+    """The folder of a run of two steps, saved after each."""
+    run = make_run(tmp_path / "run", minutes=0, steps=2, parts=("prior",))
+    run.train(source, None)
+    return tmp_path / "run"
+
+
+def resumed(folder, **changes):
+    run = make_run(folder, parts=("prior",), **changes)
+    return run.resume(), run
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(trained, capsys):
+    data = trained / "train" / "ckpt-2.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:100])
+    assert resumed(trained)[0] == 1
+    assert "ckpt-2 cannot be read" in capsys.readouterr().err
+    data = trained / "train" / "ckpt-1.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(loop.Unreadable, match="--out"):
+        resumed(trained)
+
+
+def test_checkpoints_of_another_model_are_not_resumed(trained, monkeypatch):
+    other = tiny_config(filters=6)
+    monkeypatch.setattr(sys.modules[__name__], "tiny_config", lambda: other)
+    with pytest.raises(loop.Unreadable, match="fits"):
+        resumed(trained)
+
+
+def test_what_a_killed_save_left_is_removed(trained):
+    folder = trained / "train"
+    whole = sorted(p.name for p in folder.iterdir())
+    (folder / "ckpt-3_temp").mkdir()
+    (folder / "ckpt-3_temp" / "part-00000").write_bytes(b"half")
+    for name in ("ckpt-3.data-00000-of-00001", "ckpt-3.index.tempstate7", "checkpoint.tmp8"):
+        (folder / name).write_bytes(b"half")
+    (folder / "ckpt-best.index").write_bytes(b"somebody's own")
+    assert resumed(trained)[0] == 2
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*whole, "ckpt-best.index"])
+
+
+def test_nothing_is_removed_where_no_list_says_what_is_whole(trained):
+    (trained / "train" / "checkpoint").unlink()
+    before = sorted(p.name for p in (trained / "train").iterdir())
+    assert resumed(trained)[0] == 0
+    assert sorted(p.name for p in (trained / "train").iterdir()) == before
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_the_run_and_leaves_the_last(trained):
+    _, run = resumed(trained)
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, old[1]))
+    try:
+        with pytest.raises(loop.CannotSave, match=r"run cannot be written: .*resumes it\."):
+            run.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert resumed(trained)[0] == 2
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_picture_that_cannot_be_decoded_is_said_so(tmp_path, source):
+    run = make_run(tmp_path, parts=("prior",))
+    bad = tf.data.Dataset.from_tensors({"image": b"\xff\xd8\xff", "label": np.int64(-1)})
+    with pytest.raises(loop.BadPicture, match="cannot be decoded"):
+        run.train(source, Source(bad.repeat(4), 4, ()))
+    assert loop.has_checkpoint(tmp_path)
 
 
 @pytest.mark.usefixtures("eagerly")

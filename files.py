@@ -1,0 +1,150 @@
+"""Files written whole or not at all: a temporary file beside the place, then a rename."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import pathlib
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # there, nothing tells a dead writer's file from a living one's
+    fcntl = None  # type: ignore[assignment]
+
+# With the eight letters that tempfile adds, a name stays under a file system's 255 bytes.
+_LONGEST = 60
+_TEMPORARY = re.compile(r"\.(.{1,60})\.[a-z0-9_]{8}\.tmp", re.DOTALL)
+
+_PLAIN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+Write = Callable[[IO[Any]], Any]
+
+
+class BadFile(Exception):
+    """A file cannot be read or written; the message is one sentence that names it."""
+
+
+def write_atomically(path: str | os.PathLike, write: Write) -> None:
+    """Calls `write` with a temporary file in the same folder, then renames it to `path`.
+
+    Raises:
+      BadFile: if the place cannot be written, or the disk is full.
+    """
+    write_together({path: write})
+
+
+def write_text_atomically(path: str | os.PathLike, write: Write) -> None:
+    """Like `write_atomically`, with a UTF-8 text file."""
+
+    def encode(handle: IO[bytes]) -> None:
+        text = io.StringIO(newline="")
+        write(text)
+        handle.write(text.getvalue().encode())
+
+    write_atomically(path, encode)
+
+
+def write_together(writers: Mapping[str | os.PathLike, Write]) -> None:
+    """Like `write_atomically`, for files that belong together.
+
+    None gets its name before all are on the disk; they get their names in the order given.
+
+    Raises:
+      BadFile: if one of them cannot be written.
+    """
+    staged: list[tuple[pathlib.Path, IO[bytes]]] = []
+    try:
+        for place, write in writers.items():
+            path = pathlib.Path(place)
+            with _named(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _remove_leftovers(path)
+                handle = _temporary_for(path)
+                staged.append((path, handle))
+                write(handle)
+                handle.flush()
+                os.fsync(handle.fileno())
+                os.chmod(handle.name, 0o666 & ~_umask())
+        for path, handle in staged:
+            with _named(path):
+                os.replace(handle.name, path)
+    finally:
+        for _, handle in staged:
+            pathlib.Path(handle.name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a full disk was reported already
+                handle.close()
+
+
+@contextlib.contextmanager
+def _named(path: pathlib.Path):
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadFile(f"{path} cannot be written: {reason}.") from error
+
+
+def _temporary_for(path: pathlib.Path) -> IO[bytes]:
+    """An open temporary file, locked so that no other process takes it for a leftover."""
+    while True:
+        handle = tempfile.NamedTemporaryFile(  # noqa: SIM115  (the caller closes it)
+            dir=path.parent, prefix=f".{path.name[:_LONGEST]}.", suffix=".tmp", delete=False
+        )
+        # Before the lock another process may have removed it.
+        if not lock(handle.fileno()) or os.path.exists(handle.name):
+            return handle
+        handle.close()
+
+
+def lock(descriptor: int) -> bool | None:
+    """Locks an open file until it is closed.
+
+    Returns:
+      Whether that went well; False if another process holds it, None if nothing can tell.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no locks
+        return None
+    return True
+
+
+def _remove_leftovers(path: pathlib.Path) -> None:
+    """Removes what processes that were killed left of earlier attempts at the same file."""
+    for name in _leftovers(str(path.parent)).pop(path.name[:_LONGEST], ()):
+        with contextlib.suppress(OSError):
+            # Whatever else has such a name, a pipe or a link, is not waited for or followed.
+            descriptor = os.open(path.parent / name, _PLAIN)
+            try:
+                if lock(descriptor):
+                    os.unlink(path.parent / name)
+            finally:
+                os.close(descriptor)
+
+
+@functools.lru_cache(maxsize=64)
+def _leftovers(folder: str) -> dict[str, list[str]]:
+    """Temporary files in a folder by what they were to become, looked up once a process."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in os.listdir(folder):
+        match = _TEMPORARY.fullmatch(name)
+        if match:
+            found[match[1]].append(name)
+    return found
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

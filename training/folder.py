@@ -1,0 +1,86 @@
+"""The folder of a run: one process at a time, and always the same run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import files
+
+RECORD = "run.json"
+_LOCK = ".lock"
+
+
+class OtherRun(Exception):
+    """The folder is another run's; the message says what is different and what to do."""
+
+
+def record_of(config: Any, settings: Any, labels: tuple[str, ...], start: str | None) -> dict:
+    """What makes two runs the same one: all that decides the weights, but for how many steps.
+
+    Args:
+      config, settings: dataclasses.
+      labels: of the classes, in the order of their ids.
+      start: fingerprint of the model that the run began with, if there is one.
+    """
+    record = json.loads(config.to_json()) | json.loads(settings.to_json())
+    del record["steps"]
+    record["classes of"] = hashlib.sha256(json.dumps(labels).encode()).hexdigest()[:8]
+    return record | {"init_from": start}
+
+
+@contextlib.contextmanager
+def claimed(out: pathlib.Path, record: dict, trained: bool, alone: bool = True) -> Iterator[None]:
+    """Holds a folder for a run.
+
+    Args:
+      out: the folder; it is made.
+      record: of `record_of`, which is kept in the folder.
+      trained: whether the folder has a checkpoint.
+      alone: whether only one process may train in it.
+
+    Raises:
+      OtherRun: if another process has the folder, or the run in it is not this one.
+      BadFile: if the folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handle = open(out / _LOCK, "wb")  # noqa: SIM115  (closed below)
+    except OSError as error:
+        raise files.BadFile(f"{out} cannot be written: {error.strerror}.") from error
+    with handle:
+        if alone and files.lock(handle.fileno()) is False:
+            raise OtherRun(f"{out} is being trained by another process; name another --out.")
+        if trained:
+            _compare(out, record)
+        files.write_text_atomically(
+            out / RECORD, lambda text: text.write(json.dumps(record, indent=2) + "\n")
+        )
+        yield
+
+
+def _compare(out: pathlib.Path, record: dict) -> None:
+    try:
+        kept = json.loads((out / RECORD).read_text())
+    except FileNotFoundError:  # of a time before there were records
+        return
+    except (OSError, ValueError) as error:
+        raise OtherRun(f"{out / RECORD} cannot be read: {error}; name another --out.") from error
+    for name, now in record.items():
+        before = kept.get(name, now)
+        if before != now:
+            raise OtherRun(
+                f"{out} was trained with {_flag(name, before)}, not {_flag(name, now)}: give the"
+                " same flags to resume it, or another --out to start anew."
+            )
+
+
+def _flag(name: str, value: Any) -> str:
+    if name.startswith("classes"):
+        return f"{name} {value}"
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"--{name}={text}"
