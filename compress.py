@@ -1,9 +1,11 @@
 """Compresses pictures to .dsic files.
 
     python compress.py IN OUT [--model=NAME|DIR] [--overwrite]
+    python compress.py IN OUT --bpp=0.5 [--arch=pre]
 
 IN and OUT are a file each, or a folder each (searched with its subfolders).
-Prints a line a picture: bytes, bits per pixel, and what it shows.
+Prints a line a picture: bytes, bits per pixel, and what it shows. With --bpp
+every shipped model of that arch is tried, and the file nearest to the rate kept.
 """
 
 import os
@@ -21,6 +23,8 @@ from models.coding import container, treecode
 
 F = flags.FLAGS
 flags.DEFINE_string("model", "pre-0.5bpp", "A shipped model's name, or a model's folder.")
+flags.DEFINE_float("bpp", None, "Bits per pixel to come near to, by choice of model.", 0)
+flags.DEFINE_enum("arch", "pre", ["pre", "post"], "Of the models that --bpp chooses from.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave pictures alone whose file is there.")
 flags.DEFINE_integer("max_pixels", images.MAX_PIXELS, "Refuse larger pictures.")
@@ -40,7 +44,7 @@ flags.DEFINE_integer(
 )
 
 
-def compress_file(codec, source, target):
+def compress_file(codecs, source, target):
     """One picture to one file; returns the line to print.
 
     Raises:
@@ -48,11 +52,29 @@ def compress_file(codec, source, target):
       ModelError: if the model is of no use.
     """
     x = images.read_image(source, F.max_pixels, cli.warn)
-    data = codec.compress(x, F.semantic_threshold, F.semantic_topk)
+    pixels = x.shape[0] * x.shape[1]
+    tries = [(c, c.compress(x, F.semantic_threshold, F.semantic_topk)) for c in codecs]
+    codec, data = min(tries, key=lambda t: abs(8 * len(t[1]) / pixels - (F.bpp or 0)))
     write_atomically(target, lambda handle: handle.write(data))
-    line = f"{target}: {len(data)} bytes, {8 * len(data) / (x.shape[0] * x.shape[1]):.3f} bpp"
+    line = f"{target}: {len(data)} bytes, {8 * len(data) / pixels:.3f} bpp"
+    if F.bpp is not None:
+        line += f" with {codec.folder.path.name}"
     header, _ = container.read_header(data)
     return line if header.semantics is None else f"{line}, {codec.label(header)}"
+
+
+def find_models():
+    """The folders of the models to try; raises ModelError or cli.UserError."""
+    from models import store
+
+    if F.bpp is None:
+        return [store.find(F.model)]
+    if F["model"].present:
+        raise cli.UserError("--bpp chooses among the shipped models: leave --model out.")
+    found = [folder for folder in store.shipped() if folder.config.arch == F.arch]
+    if not found:
+        raise cli.UserError(f"no {F.arch} model is shipped under {store.CHECKPOINTS}.")
+    return found
 
 
 def main(rest):
@@ -70,12 +92,12 @@ def main(rest):
     from models.codec import Codec
 
     try:
-        codec = Codec(store.find(F.model))
+        codecs = [Codec(folder) for folder in find_models()]
     except store.ModelError as error:
         raise cli.UserError(str(error)) from error
     return cli.run_jobs(
         jobs,
-        lambda source, target: compress_file(codec, source, target),
+        lambda source, target: compress_file(codecs, source, target),
         (BadFile, store.ModelError),
     )
 

@@ -81,8 +81,8 @@ def main(rest):
             "evaluate.py takes flags only, and needs --images=GLOB or --dataset=NAME."
         )
     models, out = find_models(), pathlib.Path(F.out)
-    from data.images import BadImage
     from evaluation.workers import WorkerDied
+    from files import BadFile
 
     code = 0
     try:
@@ -90,7 +90,7 @@ def main(rest):
             code |= rate_distortion(models, out)
         if F.dataset:
             code |= semantics(models, out)
-    except (BadImage, WorkerDied) as error:
+    except (BadFile, WorkerDied) as error:
         raise cli.UserError(str(error)) from error
     return code
 

@@ -121,7 +121,7 @@ def _context():
 
 def _without_folders(command):
     """A command without the folders of this machine, for a card that others read."""
-    return re.sub(r"(?:~|\.\.?)?/(?:[^\s/=:]+/)+", "", command)
+    return re.sub(r"(?<=[=:\s'\"])(?:~|\.\.?)?/(?:[^\s/=:]+/)+", "", command)
 
 
 def _refit(context, seed):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from data import images
+import files
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 Key = Mapping[str, Any]
@@ -52,10 +52,10 @@ class Cache:
         """Stores a value that JSON can hold, whole or not at all.
 
         Raises:
-          BadImage: if the folder cannot be written.
+          BadFile: if the folder cannot be written.
         """
         entry = json.dumps({"key": json.loads(_text(key)), "value": value})
-        images.write_text_atomically(self.path(key), lambda handle: handle.write(entry))
+        files.write_text_atomically(self.path(key), lambda handle: handle.write(entry))
 
 
 def _text(key: Key) -> str:

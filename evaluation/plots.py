@@ -6,11 +6,12 @@ apart), and also a marker and a dash of its own, which need no colour at all.
 
 from __future__ import annotations
 
+import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data import images
+import files
 from evaluation.curves import Curve, curves_of
 from evaluation.metrics import METRICS
 
@@ -106,12 +107,8 @@ def new_figure(width: float, height: float):
 def save(figure, path: pathlib.Path) -> None:
     # Dates would make every run's file another one.
     for kind, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
-        images.write_atomically(
-            path.with_suffix(f".{kind}"),
-            lambda handle, kind=kind, options=options: figure.savefig(
-                handle, format=kind, **options
-            ),
-        )
+        draw = functools.partial(figure.savefig, format=kind, **options)
+        files.write_atomically(path.with_suffix(f".{kind}"), draw)
 
 
 def _plot(axes, curve: Curve, small: bool = False) -> None:

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from data import images
+import files
 
 DASH = "–"
 
@@ -21,14 +21,14 @@ def cell(value: Any) -> str:
 
 
 def write_csv(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Mapping]) -> None:
-    """Writes a table whole or not at all; raises images.BadImage if it cannot be written."""
+    """Writes a table whole or not at all; raises files.BadFile if it cannot be written."""
 
     def write(handle) -> None:
         lines = csv.DictWriter(handle, columns, lineterminator="\n")
         lines.writeheader()
         lines.writerows({c: cell(row.get(c)) for c in columns} for row in rows)
 
-    images.write_text_atomically(path, write)
+    files.write_text_atomically(path, write)
 
 
 def shown(value: float | None, form: str) -> str:

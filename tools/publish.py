@@ -52,7 +52,7 @@ def rows_of(path):
 
 def write_results(results):
     """Adds the measured figures to the cards of the models that they are of."""
-    from data.images import write_atomically
+    from files import write_atomically
     from models import store
 
     kodak = {(r["codec"], r["setting"]): r for r in rows_of(results / "summary.csv")}

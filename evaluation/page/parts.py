@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
+import operator
 import pathlib
 import string
 from collections.abc import Callable, Collection, Sequence
 
-from data import images
+import files
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Each command writes its sections; the page shows what there is, in this order.
@@ -75,7 +76,7 @@ def write(out: pathlib.Path, sections: dict[str, str]) -> pathlib.Path:
     """
     kept = {name: out / "cache" / f"section-{name}.html" for name in SECTIONS}
     for name, body in sections.items():
-        images.write_text_atomically(kept[name], lambda handle, body=body: handle.write(body))
+        files.write_text_atomically(kept[name], operator.methodcaller("write", body))
     there = [name for name in SECTIONS if kept[name].exists()]
     page = template(
         "page.html",
@@ -84,5 +85,5 @@ def write(out: pathlib.Path, sections: dict[str, str]) -> pathlib.Path:
         sections="\n".join(kept[n].read_text(encoding="utf-8") for n in there),
     )
     path = out / "report.html"
-    images.write_text_atomically(path, lambda handle: handle.write(page))
+    files.write_text_atomically(path, lambda handle: handle.write(page))
     return path

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from data.images import BadImage
 from evaluation import cache as cache_module
 from evaluation.cache import Cache, digest, source_digest
+from files import BadFile
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_nothing_half_written_stays(cache):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadImage, match="cannot be written"):
+    with pytest.raises(BadFile, match="cannot be written"):
         Cache(tmp_path / "file").put({"a": 1}, 7)
 
 
