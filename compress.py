@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
 from data import images
-from files import BadFile, write_atomically
+from files import MAX_PIXELS, BadFile, write_atomically
 from models import labels
 from models.coding import container, treecode
 
@@ -27,7 +27,9 @@ flags.DEFINE_float("bpp", None, "Bits per pixel to come near to, by choice of mo
 flags.DEFINE_enum("arch", "pre", ["pre", "post"], "Of the models that --bpp chooses from.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave pictures alone whose file is there.")
-flags.DEFINE_integer("max_pixels", images.MAX_PIXELS, "Refuse larger pictures.")
+flags.DEFINE_integer(
+    "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less."
+)
 flags.DEFINE_float(
     "semantic_threshold",
     labels.THRESHOLD,

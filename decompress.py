@@ -15,9 +15,9 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
-from files import BadFile
+from files import MAX_PIXELS, BadFile
 from models import labels
-from models.coding import container, treecode
+from models.coding import container, limits, treecode
 from models.errors import ModelError
 
 F = flags.FLAGS
@@ -27,7 +27,9 @@ flags.DEFINE_bool("levels", False, "Print the whole path, such as animal > dog >
 flags.DEFINE_string("format", "png", "Extension of the pictures in a folder OUT.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave files alone whose picture is there.")
-flags.DEFINE_integer("max_pixels", 200_000_000, "Refuse files that promise larger pictures.")
+flags.DEFINE_integer(
+    "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less."
+)
 flags.DEFINE_float(
     "semantic_threshold",
     labels.THRESHOLD,
@@ -61,22 +63,11 @@ class Models:
         return self.codecs[fingerprint]
 
 
-def read_file(source):
-    """A .dsic file's header and payload; raises CorruptFile or OSError."""
-    header, payload = container.unpack(pathlib.Path(source).read_bytes())
-    if header.width * header.height > F.max_pixels:
-        raise container.CorruptFile(
-            f"it promises {header.width}×{header.height} pixels, more than {F.max_pixels};"
-            " raise --max_pixels to allow it."
-        )
-    return header, payload
-
-
 def decompress_file(models, source, target):
     """One file to one picture; returns the line to print."""
     from data import images
 
-    header, payload = read_file(source)
+    header, payload = limits.read_file(source, F.max_pixels)
     codec = models.find(header.fingerprint)
     q = codec.decode_symbols(header, payload)
     images.write_image(target, codec.reconstruct(q, header.height, header.width))
@@ -85,7 +76,7 @@ def decompress_file(models, source, target):
 
 def describe_file(models, source):
     """What one file shows; `pre` files are answered from their header alone."""
-    header, payload = read_file(source)
+    header, payload = limits.read_file(source, F.max_pixels)
     if header.semantics is None:
         codec = models.find(header.fingerprint)
         return f"{source}: {_label_text(codec, header, codec.decode_symbols(header, payload))}"

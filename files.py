@@ -1,4 +1,4 @@
-"""Files written whole or not at all: a temporary file beside the place, then a rename."""
+"""Files in and out: how much one may promise, and how one is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import io
 import os
 import pathlib
 import re
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import IO, Any
@@ -17,6 +16,11 @@ try:
     import fcntl
 except ImportError:  # there, nothing tells a dead writer's file from a living one's
     fcntl = None  # type: ignore[assignment]
+
+# Larger pictures are refused unless asked for.
+MAX_PIXELS = 200_000_000
+# Any file may promise as many, more only if it is not small: this fits into 1 GB of memory.
+ANY_PIXELS = 1 << 24
 
 # With the eight letters that tempfile adds, a name stays under a file system's 255 bytes.
 _LONGEST = 60
@@ -29,6 +33,28 @@ Write = Callable[[IO[Any]], Any]
 
 class BadFile(Exception):
     """A file cannot be read or written; the message is one sentence that names it."""
+
+
+def too_many_pixels(
+    width: int, height: int, size: int, per_byte: int, max_pixels: int | None
+) -> str | None:
+    """Why a file should not be decoded, as the end of a sentence; None if it may be.
+
+    Args:
+      width, height: that it promises, pixels.
+      size: of the file, bytes.
+      per_byte: how many pixels each of its bytes may promise beyond `ANY_PIXELS`.
+      max_pixels: the only limit, if it is given.
+    """
+    limit = max_pixels
+    if limit is None:
+        limit = min(MAX_PIXELS, ANY_PIXELS + per_byte * size)
+    if width * height <= limit:
+        return None
+    least = f"; raise --max_pixels to {width * height} to allow it."
+    if max_pixels is None and width * height <= MAX_PIXELS:
+        return f"promises {width}×{height} pixels in {size} bytes, as empty pictures do{least}"
+    return f"has {width}×{height} pixels, more than {limit}{least}"
 
 
 def write_atomically(path: str | os.PathLike, write: Write) -> None:
@@ -93,6 +119,8 @@ def _named(path: pathlib.Path):
 
 def _temporary_for(path: pathlib.Path) -> IO[bytes]:
     """An open temporary file, locked so that no other process takes it for a leftover."""
+    import tempfile  # which takes longer to import than a label to read
+
     while True:
         handle = tempfile.NamedTemporaryFile(  # noqa: SIM115  (the caller closes it)
             dir=path.parent, prefix=f".{path.name[:_LONGEST]}.", suffix=".tmp", delete=False

@@ -31,7 +31,7 @@ flags.DEFINE_bool("json", False, "Print one JSON object.")
 flags.DEFINE_bool("stats", False, "Count files by label and level instead.")
 flags.DEFINE_string("originals", None, "Folder of the originals, for --stats; else beside.")
 flags.DEFINE_list("models", [], "Folders of further models, for files of these.")
-flags.DEFINE_integer("max_pixels", 200_000_000, "Refuse to decode larger pictures.")
+flags.DEFINE_integer("max_pixels", None, "Refuse to decode larger pictures than this.")
 
 
 def main(rest):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import pathlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archive.scan import Failed, Found
-from models.coding import container
+from models.coding import limits
 from models.coding.container import CorruptFile, Semantics
 from models.errors import ModelError
 
@@ -31,7 +30,7 @@ def _kind(file: Found) -> tuple[bytes, int, int]:
 
 
 def classify(
-    files: Iterable[Found], models: Models, max_pixels: int
+    files: Iterable[Found], models: Models, max_pixels: int | None
 ) -> Iterator[tuple[list[Answer], list[Failed]]]:
     """Asks the heads of `post` models, a batch at a time.
 
@@ -44,18 +43,21 @@ def classify(
       What some files show, and those of them that could not be read.
     """
     for _, same in itertools.groupby(sorted(files, key=_kind), key=_kind):
-        yield from _classify_equal(list(same), models, max_pixels)
+        good, failed = [], []
+        for file in same:
+            try:
+                limits.check(file.header, file.size, max_pixels)
+                good.append(file)
+            except CorruptFile as error:
+                failed.append(Failed(file.path, str(error)))
+        if failed:
+            yield [], failed
+        if good:
+            yield from _classify_equal(good, models, max_pixels)
 
 
-def _classify_equal(files: list[Found], models: Models, max_pixels: int):
+def _classify_equal(files: list[Found], models: Models, max_pixels: int | None):
     header = files[0].header
-    if header.width * header.height > max_pixels:
-        reason = (
-            f"it promises {header.width}×{header.height} pixels, more than {max_pixels};"
-            " raise --max_pixels to allow it."
-        )
-        yield [], [Failed(f.path, reason) for f in files]
-        return
     try:
         codec = models.codec(header.fingerprint)
     except ModelError as error:
@@ -65,17 +67,19 @@ def _classify_equal(files: list[Found], models: Models, max_pixels: int):
     values = header.width * header.height // stride**2 * codec.config.latents
     count = max(1, min(MOST_FILES, MOST_VALUES // max(1, values)))
     for at in range(0, len(files), count):
-        yield _classify_batch(files[at : at + count], codec)
+        yield _classify_batch(files[at : at + count], codec, max_pixels)
 
 
-def _classify_batch(files: list[Found], codec: Codec) -> tuple[list[Answer], list[Failed]]:
-    good, features, failed = [], [], []
+def _classify_batch(
+    files: list[Found], codec: Codec, max_pixels: int | None
+) -> tuple[list[Answer], list[Failed]]:
+    good, symbols, failed = [], [], []
     for file in files:
         try:
-            header, payload = container.unpack(pathlib.Path(file.path).read_bytes())
+            header, payload = limits.read_file(file.path, max_pixels)
             if _kind(file._replace(header=header)) != _kind(file):
                 raise CorruptFile("the file changed while it was read.")
-            features.append(codec.restore(codec.decode_symbols(header, payload)))
+            symbols.append(codec.decode_symbols(header, payload))
             good.append(file)
         except CorruptFile as error:
             failed.append(Failed(file.path, str(error)))
@@ -83,5 +87,5 @@ def _classify_batch(files: list[Found], codec: Codec) -> tuple[list[Answer], lis
             failed.append(Failed(file.path, f"it cannot be read: {error.strerror}."))
     if not good:
         return [], failed
-    probabilities = codec.classify_batch(np.stack(features))
+    probabilities = codec.classify_symbols(np.stack(symbols))
     return [(f, codec.describe(p)) for f, p in zip(good, probabilities, strict=True)], failed

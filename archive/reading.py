@@ -52,7 +52,7 @@ class Archive:
 
 
 def read(
-    places: Iterable[str], models: Models, max_pixels: int, warn: Callable[[str], None]
+    places: Iterable[str], models: Models, max_pixels: int | None, warn: Callable[[str], None]
 ) -> Archive:
     """Reads what all files in some places show.
 
@@ -102,7 +102,7 @@ def _meaning(semantics: Semantics, file: Found, models: Models) -> Meaning:
 def _read_post(
     files: list[Found],
     models: Models,
-    max_pixels: int,
+    max_pixels: int | None,
     warn: Callable[[str], None],
     failed: list[Failed],
 ) -> list[tuple[Found, Semantics]]:

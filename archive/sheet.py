@@ -6,14 +6,13 @@ import base64
 import html
 import io
 import os
-import pathlib
 
 from archive.models import Models
 from archive.query import Hit
 from archive.reading import progress
 from archive.scan import Failed
 from files import write_atomically
-from models.coding import container
+from models.coding import limits
 from models.coding.container import CorruptFile
 from models.errors import ModelError
 
@@ -40,7 +39,7 @@ _FIGURE = """<figure><img src="{src}" width="{width}" height="{height}" alt="{la
 
 
 def write(
-    path: str | os.PathLike, title: str, hits: list[Hit], models: Models, max_pixels: int
+    path: str | os.PathLike, title: str, hits: list[Hit], models: Models, max_pixels: int | None
 ) -> list[Failed]:
     """Decodes the hits, and no other file, into a contact sheet.
 
@@ -72,12 +71,10 @@ def write(
     return failed
 
 
-def _figure(hit: Hit, models: Models, max_pixels: int) -> str:
+def _figure(hit: Hit, models: Models, max_pixels: int | None) -> str:
     from PIL import Image
 
-    header, payload = container.unpack(pathlib.Path(hit.file.path).read_bytes())
-    if header.width * header.height > max_pixels:
-        raise CorruptFile(f"it promises more than {max_pixels} pixels; raise --max_pixels.")
+    header, payload = limits.read_file(hit.file.path, max_pixels)
     codec = models.codec(header.fingerprint)
     q = codec.decode_symbols(header, payload)
     picture = Image.fromarray(codec.reconstruct(q, header.height, header.width))

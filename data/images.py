@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 
 from files import BadFile as BadImage
-from files import write_atomically
+from files import too_many_pixels, write_atomically
 from files import write_text_atomically as write_text_atomically
 
-# Refuse pictures beyond this unless asked: a small file can promise a huge one.
-MAX_PIXELS = 200_000_000
+# Flat PNGs reach 340 pixels a byte, photographs hardly 100 in any format.
+PIXELS_PER_BYTE = 128
 
 _COMMON = ("bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tga", "tif", "tiff")
 _OTHERS = ("avif", "jp2", "pbm", "pgm", "pnm", "ppm", "webp")
@@ -37,13 +37,14 @@ WRITERS = {
 
 
 def read_image(
-    path: str | os.PathLike, max_pixels: int = MAX_PIXELS, warn: Callable[[str], None] = print
+    path: str | os.PathLike, max_pixels: int | None = None, warn: Callable[[str], None] = print
 ) -> np.ndarray:
     """Reads a picture as people see it: rotated by EXIF, on white, in sRGB's 8 bits.
 
     Args:
       path: of a file in one of the formats of `EXTENSIONS`, whatever it is called.
-      max_pixels: larger pictures are refused before they are decoded.
+      max_pixels: larger pictures are refused before they are decoded; None for
+        `files.MAX_PIXELS`, and for less where the file is small.
       warn: gets a sentence where something is left out.
 
     Returns:
@@ -60,11 +61,7 @@ def read_image(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_READERS) as image:
-                if image.width * image.height > max_pixels:
-                    raise BadImage(
-                        f"{path} has {image.width}×{image.height} pixels, more than"
-                        f" {max_pixels}; raise --max_pixels to allow it."
-                    )
+                _check_pixels(image, path, max_pixels)
                 # Counting the frames would go through all of them.
                 if getattr(image, "is_animated", False):
                     warn(f"{path} is animated; only its first frame is taken.")
@@ -82,6 +79,13 @@ def read_image(
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise BadImage(f"{path} cannot be read: {reason[0]}.") from error
+
+
+def _check_pixels(image, path: str | os.PathLike, max_pixels: int | None) -> None:
+    size = os.path.getsize(path)
+    reason = too_many_pixels(image.width, image.height, size, PIXELS_PER_BYTE, max_pixels)
+    if reason:
+        raise BadImage(f"{path} {reason}")
 
 
 def _to_rgb(image, path, warn: Callable[[str], None]) -> np.ndarray:

@@ -9,6 +9,7 @@ decompress:  file ─► payload ─► q ─► reconstruction ─► x_hat
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -22,8 +23,12 @@ from models.tiling import tiled
 
 # Cells of a tile, and how far around it the networks look: more than their
 # receptive fields, which are under 5 cells for every choice of strides.
-TILE_PIXELS = 1024
+TILE_PIXELS = 512
 MARGIN = 8
+# Of what is classified in one call; part of what a label is, so it stays.
+DESCRIBED_PIXELS = 1024
+# Cells that are quantised in one call.
+QUANTISED_CELLS = 1 << 14
 
 
 def _compiled(network, channels: int):
@@ -76,11 +81,12 @@ class Codec:
         stride = self.config.stride
         rows, columns = -(-x.shape[0] // stride), -(-x.shape[1] // stride)
         below, right = rows * stride - x.shape[0], columns * stride - x.shape[1]
-        padded = np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
+        if below or right:
+            x = np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
         out = np.empty((rows, columns, self.config.latents), np.float32)
         return tiled(
             lambda tile: self._extract(tf.cast(tile, tf.float32)).numpy(),
-            padded,
+            x,
             step_in=stride,
             step_out=1,
             tile=TILE_PIXELS // stride,
@@ -89,8 +95,12 @@ class Codec:
         )
 
     def symbols(self, f: np.ndarray) -> np.ndarray:
-        """q of eq. 1, int8, from features."""
-        return self.model.symbols(tf.constant(f)).numpy().astype(np.int8)
+        """q of eq. 1, int8, from features (h, w, latents)."""
+        q = np.empty(f.shape, np.int8)
+        step = max(1, QUANTISED_CELLS // f.shape[1])
+        for top in range(0, len(f), step):
+            q[top : top + step] = self.model.symbols(tf.constant(f[top : top + step])).numpy()
+        return q
 
     def restore(self, q: np.ndarray) -> np.ndarray:
         """Q⁻¹: dequantised features, float32, from symbols."""
@@ -128,11 +138,18 @@ class Codec:
 
     def classify_batch(self, f: np.ndarray) -> np.ndarray:
         """`classify` for pictures of one size: (n, classes) from float32 (n, h, w, latents)."""
-        tile = TILE_PIXELS // self.config.stride
+        return self._classify(f, lambda piece: piece)
+
+    def classify_symbols(self, q: np.ndarray) -> np.ndarray:
+        """`classify_batch` from symbols, int8 (n, h, w, latents)."""
+        return self._classify(q, self.restore)
+
+    def _classify(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
+        tile = DESCRIBED_PIXELS // self.config.stride
         total, weight = 0.0, 0
-        for top in range(0, f.shape[1], tile):
-            for left in range(0, f.shape[2], tile):
-                piece = f[:, top : top + tile, left : left + tile]
+        for top in range(0, maps.shape[1], tile):
+            for left in range(0, maps.shape[2], tile):
+                piece = prepare(maps[:, top : top + tile, left : left + tile])
                 cells = piece.shape[1] * piece.shape[2]
                 total = total + cells * self._describe(piece).numpy()
                 weight += cells
@@ -155,7 +172,9 @@ class Codec:
         semantics = None
         if self.config.arch == "pre":
             semantics = self.describe(self.classify(f), threshold, topk)
-        return self.encode(f, x.shape[0], x.shape[1], semantics)
+        q = self.symbols(f)
+        del f  # four times as large
+        return self._encode(q, x.shape[0], x.shape[1], semantics)
 
     def describe(
         self, probabilities: np.ndarray, threshold: float = THRESHOLD, topk: int = 0
@@ -165,8 +184,11 @@ class Codec:
 
     def encode(self, f: np.ndarray, height: int, width: int, semantics: Semantics | None) -> bytes:
         """The bytes of a `.dsic` file, from the features of a picture of that size."""
+        return self._encode(self.symbols(f), height, width, semantics)
+
+    def _encode(self, q: np.ndarray, height: int, width: int, semantics: Semantics | None) -> bytes:
         header = Header(self.config.arch, self.fingerprint, width, height, semantics)
-        return container.pack(header, self.coder.encode(self.symbols(f)))
+        return container.pack(header, self.coder.encode(q))
 
     def decode_symbols(self, header: Header, payload: bytes) -> np.ndarray:
         """q, int8 (h, w, latents), from an unpacked file.
@@ -212,6 +234,6 @@ class Codec:
         semantics = header.semantics
         if semantics is None:
             assert q is not None, "post files need their symbols"
-            probabilities = self.classify(self.restore(q))
+            probabilities = self.classify_symbols(q[None])[0]
             semantics = self.describe(probabilities, threshold, topk)
         return label_of(semantics, self.labels)
