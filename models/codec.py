@@ -23,7 +23,7 @@ from models.tiling import tiled
 
 # Cells of a tile, and how far around it the networks look: more than their
 # receptive fields, which are under 5 cells for every choice of strides.
-TILE_PIXELS = 512
+TILE_PIXELS = 768
 MARGIN = 8
 # Of what is classified in one call; part of what a label is, so it stays.
 DESCRIBED_PIXELS = 1024
