@@ -70,8 +70,9 @@ def decompress_file(models, source, target):
     header, payload = limits.read_file(source, F.max_pixels)
     codec = models.find(header.fingerprint)
     q = codec.decode_symbols(header, payload)
+    text = _label_text(codec, header, q)  # first, as it may be damaged
     images.write_image(target, codec.reconstruct(q, header.height, header.width))
-    return f"{target}: {header.width}×{header.height}, {_label_text(codec, header, q)}"
+    return f"{target}: {header.width}×{header.height}, {text}"
 
 
 def describe_file(models, source):

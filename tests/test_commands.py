@@ -1,5 +1,6 @@
 """The commands as people call them: what they print, write and refuse."""
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.coding import container
 from tests.models_for_tests import make_model, photo
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -136,6 +138,41 @@ def test_another_model_is_named_by_its_fingerprint(post, coded, tmp_path):
     _, err = call("decompress.py", path, tmp_path / "x.png", f"--model={post.path}", code=1)
     assert "another model" in err
     assert not (tmp_path / "x.png").exists()
+
+
+def test_a_damaged_label_is_found_before_the_picture_is_written(pre, coded, tmp_path):
+    header, payload = container.unpack(coded[0].read_bytes())
+    section = b"\xff" * len(header.semantics.section)
+    damaged = dataclasses.replace(header, semantics=header.semantics._replace(section=section))
+    (tmp_path / "a.dsic").write_bytes(container.pack(damaged, payload))
+    _, err = call(
+        "decompress.py", tmp_path / "a.dsic", tmp_path / "x.png", f"--model={pre.path}", code=1
+    )
+    assert "label" in err
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_formats_that_cannot_be_written_are_refused_first(coded, tmp_path):
+    _, err = call("decompress.py", coded[0], tmp_path / "x.pdf", code=1)
+    assert ".png" in err
+    assert "--model" not in err
+
+
+def test_a_picture_is_not_replaced_by_its_own_file(pre, picture):
+    before = picture.read_bytes()
+    _, err = call("compress.py", picture, picture, "--overwrite", f"--model={pre.path}", code=1)
+    assert "another OUT" in err
+    assert picture.read_bytes() == before
+
+
+def test_pipes_are_not_waited_for(pre, tmp_path):
+    (tmp_path / "in" / "folder.png").mkdir(parents=True)
+    os.mkfifo(tmp_path / "in" / "a.png")
+    Image.fromarray(photo(9, 9)).save(tmp_path / "in" / "b.png")
+    call("compress.py", tmp_path / "in", tmp_path / "out", f"--model={pre.path}")
+    assert os.listdir(tmp_path / "out") == ["b.dsic"]
+    _, err = call("compress.py", tmp_path / "in" / "a.png", tmp_path / "x.dsic", code=1)
+    assert "no file" in err
 
 
 def test_promised_pixels_are_limited(pre, coded, tmp_path):
