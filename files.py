@@ -57,6 +57,11 @@ def too_many_pixels(
     return f"has {width}×{height} pixels, more than {limit}{least}"
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `write_atomically` gives before the right one."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def write_atomically(path: str | os.PathLike, write: Write) -> None:
     """Calls `write` with a temporary file in the same folder, then renames it to `path`.
 
