@@ -10,6 +10,8 @@ from typing import Any
 
 from absl import app, flags
 
+from files import NoRoom
+
 
 class UserError(Exception):
     """Something the user can mend; the message is one sentence that says how."""
@@ -148,6 +150,9 @@ def run_jobs(
 
     Returns:
       The exit code: 1 if any job failed.
+
+    Raises:
+      UserError: if there is no room for any file.
     """
     failed = 0
     bar: Any = jobs
@@ -155,9 +160,13 @@ def run_jobs(
         from tqdm import tqdm
 
         bar = tqdm(jobs, unit="file")
-    for source, target in bar:
+    for number, (source, target) in enumerate(bar):
         try:
             line = work(source, target)
+        except NoRoom as error:
+            left = len(jobs) - number - 1
+            more = f" {left} more files were not tried." if left else ""
+            raise UserError(f"{error}{more}") from error
         except expected as error:
             failed += 1
             message = str(error)

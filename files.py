@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import io
 import os
@@ -26,6 +27,7 @@ ANY_PIXELS = 1 << 24
 _LONGEST = 60
 _TEMPORARY = re.compile(r"\.(.{1,60})\.[a-z0-9_]{8}\.tmp", re.DOTALL)
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PLAIN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 Write = Callable[[IO[Any]], Any]
@@ -33,6 +35,10 @@ Write = Callable[[IO[Any]], Any]
 
 class BadFile(Exception):
     """A file cannot be read or written; the message is one sentence that names it."""
+
+
+class NoRoom(BadFile):
+    """The disk is full or closed to writing, for other files as well."""
 
 
 def too_many_pixels(
@@ -55,6 +61,11 @@ def too_many_pixels(
     if max_pixels is None and width * height <= MAX_PIXELS:
         return f"promises {width}×{height} pixels in {size} bytes, as empty pictures do{least}"
     return f"has {width}×{height} pixels, more than {limit}{least}"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `write_atomically` gives before the right one."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def write_atomically(path: str | os.PathLike, write: Write) -> None:
@@ -114,7 +125,8 @@ def _named(path: pathlib.Path):
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise BadFile(f"{path} cannot be written: {reason}.") from error
+        kind = NoRoom if error.errno in _NO_ROOM else BadFile
+        raise kind(f"{path} cannot be written: {reason}.") from error
 
 
 def _temporary_for(path: pathlib.Path) -> IO[bytes]:

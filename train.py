@@ -132,6 +132,7 @@ def _refit(context, seed):
 
     try:
         folder = store.find(F.refit)
+        run.check_context(context, folder.config)
         source = sources.open_source(F.dataset, "train", F.data_dir)
         extra = sources.open_extra(F.extra_images, cli.warn) if F.extra_images else None
         refitted = run.refit(folder, context, source, extra, seed)
@@ -152,7 +153,9 @@ def _train(settings, context):
         source = sources.open_source(F.dataset, "train", F.data_dir)
         extra = sources.open_extra(F.extra_images, cli.warn) if F.extra_images else None
         config = _config(len(source.labels), init)
-        run.labels_of(source)  # complains of their tree before hours of training
+        # Complain before hours of training.
+        run.labels_of(source)
+        run.check_context(context, config)
         start = init.fingerprints[-1].hex() if init else None  # refits leave it alone
         record = folder.record_of(config, settings, source.labels, start)
         alone = F.strategy != "multi_worker"

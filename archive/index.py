@@ -36,24 +36,32 @@ class Index:
     """
 
     def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
-        self.folder = folder or "."
-        path = os.path.join(self.folder, NAME)
+        self.folder, self.warn = folder or ".", warn
+        self.path = os.path.join(self.folder, NAME)
         try:
-            self._open(path)
+            self._open(self.path)
         except (sqlite3.Error, ValueError, TypeError) as error:
-            warn(f"{path} cannot be used ({error}); what post files show is not remembered.")
+            self._give_up(error)
             self._open(":memory:")
 
+    def _give_up(self, error: Exception) -> None:
+        self.warn(f"{self.path} cannot be used ({error}); what post files show is not remembered.")
+
     def _open(self, path: str) -> None:
+        if os.path.islink(path):  # it might lead to a base of somebody's, outside of the folder
+            raise ValueError("it is a link")
         self.base = sqlite3.connect(path)
         (layout,) = self.base.execute("PRAGMA user_version").fetchone()
-        if layout != LAYOUT:
+        made = self.base.execute("SELECT sql FROM sqlite_master").fetchall()
+        if layout != LAYOUT or made != [(_CREATE.strip(),)]:
             with self.base:
                 self.base.execute("DROP TABLE IF EXISTS labels")
-                self.base.execute(_CREATE)
+                self.base.execute(_CREATE.strip())
                 self.base.execute(f"PRAGMA user_version = {LAYOUT}")
         self.rows: dict[bytes, tuple] = {
-            path: (*rest,) for path, *rest in self.base.execute("SELECT * FROM labels")
+            path: (*rest,)
+            for path, *rest in self.base.execute("SELECT * FROM labels")
+            if isinstance(path, bytes) and isinstance(rest[-1], bytes)
         }
 
     def _key(self, file: Found) -> bytes:
@@ -72,9 +80,19 @@ class Index:
             (self._key(f), f.size, f.mtime_ns, f.header.fingerprint, s.imagenet, s.section)
             for f, s in answers
         ]
-        with self.base:
-            self.base.executemany("INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._change("INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?)", rows)
         self.rows.update((key, tuple(rest)) for key, *rest in rows)
+
+    def _change(self, statement: str, rows: list[tuple]) -> None:
+        """Changes the file; where the disk is full, it stays as it is and is left alone."""
+        try:
+            with self.base:
+                self.base.executemany(statement, rows)
+        except sqlite3.Error as error:
+            self._give_up(error)
+            self.base.close()
+            self.base = sqlite3.connect(":memory:")
+            self.base.execute(_CREATE.strip())
 
     def forget_missing(self) -> None:
         """Drops answers about files that are no more."""
@@ -83,8 +101,7 @@ class Index:
             for key in self.rows
             if not os.path.lexists(os.path.join(self.folder, os.fsdecode(key)))
         ]
-        with self.base:
-            self.base.executemany("DELETE FROM labels WHERE path = ?", gone)
+        self._change("DELETE FROM labels WHERE path = ?", gone)
         for (key,) in gone:
             del self.rows[key]
 

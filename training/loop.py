@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import pathlib
 import re
@@ -107,7 +108,8 @@ class Run:
         self.manager = tf.train.CheckpointManager(
             self.checkpoint, str(folder / "train"), max_to_keep=2
         )
-        self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+        with self._writing():
+            self.writer = tf.summary.create_file_writer(str(folder / "logs"))
         self.checkpoint_seconds = checkpoint_minutes * 60
         self._stop = False
         self._clock = time.monotonic()
@@ -160,7 +162,8 @@ class Run:
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
-            self.writer.flush()
+            with self._writing():
+                self.writer.flush()
 
     def _ask_to_stop(self, *_) -> None:
         self._stop = True
@@ -216,8 +219,13 @@ class Run:
         now = time.monotonic()
         self.seconds.assign_add(now - self._clock)
         self._clock = now
-        try:
+        with self._writing():
             self.manager.save(checkpoint_number=int(self.step.step.numpy()))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except (tf.errors.OpError, OSError) as error:
             raise CannotSave(
                 f"{self.folder} cannot be written: {_first_line(error)}; what was saved before is"
@@ -239,7 +247,7 @@ class Run:
         bar.set_postfix_str(text)
         if bar.disable:  # a log file
             print(f"step {int(self.step.step.numpy())} {text}", flush=True)
-        with self.writer.as_default(step=int(self.step.step.numpy())):
+        with self._writing(), self.writer.as_default(step=int(self.step.step.numpy())):
             for name, value in mean._asdict().items():
                 tf.summary.scalar(name, value)
             tf.summary.scalar("psnr", psnr)
@@ -251,5 +259,5 @@ class Run:
     def _show_pictures(self, batch) -> None:
         x = self.strategy.experimental_local_results(batch)[0]["x"][-4:]
         x_hat = tf.clip_by_value(self.model(x).x_hat, 0.0, 255.0)
-        with self.writer.as_default(step=int(self.step.step.numpy())):
+        with self._writing(), self.writer.as_default(step=int(self.step.step.numpy())):
             tf.summary.image("x_and_x_hat", tf.concat([x, x_hat], axis=2) / 255.0, max_outputs=4)

@@ -53,7 +53,7 @@ def start_linear(
             source,
             extra,
             extra_share=settings.extra_share,
-            batch=START_BATCH,
+            batch=min(START_BATCH, source.count),
             side=settings.patch,
             least_area=settings.least_area,
             seed=settings.seed + 1,
@@ -67,7 +67,7 @@ def collect_symbols(
     model: DeepSIC, context: ContextSettings, source: Source, extra: Source | None, seed: int
 ) -> np.ndarray:
     """Symbols of training pictures, int8 (maps, h, w, latents), to fit the coder on."""
-    batch = 8
+    batch = min(8, source.count)
     batches = training_batches(
         source,
         extra,
@@ -118,6 +118,12 @@ def refit(
     model = store.load_networks(folder)
     maps = collect_symbols(model, context, source, extra, seed)
     return store.add_tables(folder, fit_tables(model, context, maps, seed))
+
+
+def check_context(context: ContextSettings, config: ModelConfig) -> None:
+    """Raises ValueError if the patches are too small to hold a position of every pass."""
+    if context.patch <= 4 * config.stride:
+        raise ValueError(f"--context_patch must be more than {4 * config.stride} for that model.")
 
 
 def labels_of(source: Source) -> Labels:

@@ -1,6 +1,7 @@
 """Answers that are kept: found again, and never for another file."""
 
 import os
+import resource
 import sqlite3
 
 import pytest
@@ -81,3 +82,52 @@ def test_an_unusable_index_is_named_and_done_without(tmp_path, damage):
     assert str(path) in said[0]
     index.add([(file_in(tmp_path), DOG)])
     assert index.look_up(file_in(tmp_path)) == DOG
+
+
+def test_a_full_disk_costs_the_memory_only(tmp_path):
+    said, files = [], [file_in(tmp_path), file_in(tmp_path, "b.dsic")]
+    index = Index(str(tmp_path), said.append)
+    index.add([(files[0], DOG)])
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, old[1]))
+    try:
+        index.add([(files[1], FISH)])
+        index.forget_missing()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert len(said) == 1
+    assert "not remembered" in said[0]
+    index.close()
+    assert [opened(tmp_path).look_up(f) for f in files] == [DOG, None]
+
+
+def test_a_link_is_not_followed(tmp_path):
+    with sqlite3.connect(tmp_path / "own.sqlite") as base:
+        base.execute("CREATE TABLE labels (mine)")
+    before = (tmp_path / "own.sqlite").read_bytes()
+    (tmp_path / "a").mkdir()
+    os.symlink(tmp_path / "own.sqlite", tmp_path / "a" / NAME)
+    said = []
+    Index(str(tmp_path / "a"), said.append).add([(file_in(tmp_path / "a"), DOG)])
+    assert "it is a link" in said[0]
+    assert (tmp_path / "own.sqlite").read_bytes() == before
+
+
+ENDLESS = """CREATE VIEW labels AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n)
+SELECT x'00', 1, 1, x'00', 1, x'00' FROM n"""
+
+
+def test_a_base_that_somebody_else_made_is_not_asked(tmp_path):
+    with sqlite3.connect(tmp_path / NAME) as base:
+        base.execute(ENDLESS)
+        base.execute("PRAGMA user_version = 1")
+    said = []
+    Index(str(tmp_path), said.append).add([(file_in(tmp_path), DOG)])
+    assert "not remembered" in said[0]
+
+
+def test_rows_of_other_types_are_passed_over(tmp_path):
+    opened(tmp_path).add([(file_in(tmp_path), DOG)])
+    with sqlite3.connect(tmp_path / NAME) as base:
+        base.execute("UPDATE labels SET section = 'text'")
+    assert opened(tmp_path).look_up(file_in(tmp_path)) is None

@@ -5,12 +5,14 @@ import io
 import json
 import os
 import pickle
+import resource
 import shutil
 import zipfile
 
 import numpy as np
 import pytest
 
+from files import BadFile
 from models import store, untrusted
 from models.codec import Codec
 from models.coding.symbols import SymbolCoder
@@ -275,6 +277,18 @@ def test_tables_of_any_numbers_code_symbols_or_are_refused(copy):
             coder = SymbolCoder(tables)
             assert coder.decode(coder.encode(q), 6, 6).shape == q.shape
     assert refused >= {"cap", "wide", "reach", "outer_bits", "spatial.1", "trees.child"}
+
+
+def test_a_full_disk_leaves_the_model_that_was_there(copy):
+    before = {p.name: p.read_bytes() for p in copy.iterdir()}
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, old[1]))
+    try:
+        with pytest.raises(BadFile, match=r"npz cannot be written: File too large"):
+            store.add_tables(store.open_folder(copy), bytes(40_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
 
 
 def test_tables_of_other_shapes_are_refused(copy):
