@@ -183,32 +183,39 @@ def finish(command):
 
 
 def kill_many(case, folder, seconds):
-    """Starts, kills and looks, until there were enough kills; returns how many runs ended first."""
+    """Starts, kills and looks, until there were enough kills.
+
+    Returns:
+      How many runs ended first, and how many kills left something behind them.
+    """
     from tqdm import tqdm
 
-    rng, killed, ended, out = random.Random(F.seed), 0, 0, folder / "out0"
+    rng, killed, ended, midway = random.Random(F.seed), 0, 0, 0
+    out = folder / "out0"
     with tqdm(total=F.kills, desc=case.arguments[0], unit="kill") as bar:
         while killed < F.kills:
             out.mkdir(parents=True, exist_ok=True)
-            process = start(case.command(out))
+            before, process = time.monotonic(), start(case.command(out))
             try:
                 process.communicate(timeout=rng.uniform(0.2, 1.0) * seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
                 killed += 1
+                midway += bool(_finished(out))
                 bar.update()
+                case.check(out)
             else:
                 if process.returncode:
                     raise Broken(f"{case.arguments[0]} ended with {process.returncode}.")
                 ended += 1
+                # What is left to do after kills takes less time.
+                seconds = min(seconds, 1.5 * (time.monotonic() - before))
                 case.check_end(out)
                 out = folder / f"out{ended}"
-            if out.exists():
-                case.check(out)
     finish(case.command(out))
     case.check_end(out)
-    return ended
+    return ended + 1, midway
 
 
 def cases(root):
@@ -260,8 +267,12 @@ def main(rest):
             try:
                 seconds = finish(case.command(whole))
                 if command in F.commands:
-                    ended = kill_many(case, root / command, seconds)
-                    print(f"{command}: {F.kills} kills survived, {ended + 1} runs finished.")
+                    ended, midway = kill_many(case, root / command, seconds)
+                    print(
+                        f"{command}: {F.kills} kills survived, {midway} of them with part of the"
+                        f" work done; {ended} runs finished.",
+                        flush=True,
+                    )
             except Broken as error:
                 raise cli.UserError(str(error)) from error
 

@@ -1,0 +1,122 @@
+"""Compresses many pictures of mixed sizes in one process and watches its memory.
+
+    python -m tools.load_test [--pictures=1000] [--model=DIR]
+
+Memory must not grow after the first tenth, and no size may be compiled anew. Then two
+processes write into one folder at the same time. Without --model, an untrained small one
+is used: memory behaves alike, throughput does not.
+"""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl import flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cli
+import compress
+
+F = flags.FLAGS
+flags.DEFINE_integer("pictures", 1000, "How many.", 20)
+flags.DEFINE_integer("side", 1024, "Largest side, pixels.", 1, 1024)
+flags.DEFINE_float("growth", 32.0, "MB that memory may grow after the first tenth.")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def resident():
+    """Memory of this process now, MB."""
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def write_pictures(folder):
+    """Crops of photographs, no two sizes alike but by chance; returns their paths."""
+    import numpy as np
+
+    from data.images import write_image
+    from data.samples import sample_images
+
+    rng, photos = random.Random(0), list(sample_images().values())
+    paths = [folder / f"{i}.png" for i in range(F.pictures)]
+    for path in paths:
+        x = np.tile(rng.choice(photos), (4, 4, 1))
+        height, width = (int(2 ** rng.uniform(4, np.log2(F.side))) for _ in range(2))
+        top, left = rng.randrange(x.shape[0] - height), rng.randrange(x.shape[1] - width)
+        write_image(path, x[top : top + height, left : left + width])
+    return paths
+
+
+def compress_all(codec, paths, out):
+    """What compress.py does with a folder; returns memory after each picture, and the pixels."""
+    from PIL import Image
+    from tqdm import tqdm
+
+    memory, pixels = [], 0
+    for path in tqdm(paths, unit="picture"):
+        compress.compress_file(codec, path, out / f"{path.stem}.dsic")
+        with Image.open(path) as image:
+            pixels += image.width * image.height
+        memory.append(resident())
+    return memory, pixels
+
+
+def traces(codec):
+    """How often the networks were compiled."""
+    return {
+        name: getattr(codec, name).experimental_get_tracing_count()
+        for name in ("_extract", "_describe")
+    }
+
+
+def compress_twice(model, source, expected, folder):
+    """Two commands into one folder; returns what is wrong with the files."""
+    command = [sys.executable, "compress.py", source, folder, f"--model={model}", "--overwrite"]
+    both = [
+        subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    codes = [process.wait() for process in both]
+    files = {p.name: p.read_bytes() for p in folder.iterdir()}
+    wanted = {p.name: p.read_bytes() for p in expected.iterdir()}
+    return "" if codes == [0, 0] and files == wanted else f"exit codes {codes}, other files"
+
+
+def main(rest):
+    if rest:
+        raise cli.UserError(f"load_test takes flags only, not {rest[0]!r}.")
+    from models import store
+    from models.codec import Codec
+
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        if F["model"].present:
+            folder = store.find(F.model)
+        else:
+            from tests.models_for_tests import make_model
+
+            folder = make_model(root / "model", "pre")
+        codec, paths = Codec(folder), write_pictures(root / "in")
+        start = time.monotonic()
+        memory, pixels = compress_all(codec, paths, root / "out")
+        seconds = time.monotonic() - start
+        wrong = compress_twice(folder.path, root / "in", root / "out", root / "both")
+        compiled = traces(codec)
+    tenth = len(memory) // 10
+    growth = max(memory[tenth:]) - max(memory[:tenth])
+    print(f"{len(paths)} pictures, {pixels / 1e6:.0f} MP, {seconds:.0f} s:", end=" ")
+    print(f"{len(paths) / seconds:.1f} pictures/s, {pixels / 1e6 / seconds:.2f} MP/s.")
+    steps = " ".join(f"{memory[i]:.0f}" for i in range(0, len(memory), tenth))
+    print(f"memory after each tenth, MB: {steps} {memory[-1]:.0f}; growth {growth:.0f}.")
+    print(f"compiled: {compiled}; two processes in one folder: {wrong or 'no harm'}.")
+    return 1 if wrong or growth > F.growth or max(compiled.values()) > 1 else 0
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)
