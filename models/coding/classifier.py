@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.coding.bitplanes import LEVELS, NODES
-from models.coding.interlace import PASSES, REACH, TAPS, Block, tap_views
+from models.coding.interlace import PASSES, REACH, Block, tap_indices
 from models.coding.rangecoder import PRECISION
 from models.coding.tables import (
     BELIEF_BITS,
@@ -62,16 +62,16 @@ class Context(NamedTuple):
     rests: np.ndarray
 
 
-class Questions(NamedTuple):
+class Symbols(NamedTuple):
     """Symbols of a block that are other than zero, and what is known of them.
 
     Attributes:
-      where: int64 (n,), flat indices into (positions, channels).
+      row: int64 (n,), positions in the block.
       channel: int64 (n,).
-      at: int32 (n,), the node reached in the channel's tree, or -1 - rank.
+      at: int64 (n,), the node reached in the channel's tree, or -1 - rank.
     """
 
-    where: np.ndarray
+    row: np.ndarray
     channel: np.ndarray
     at: np.ndarray
 
@@ -86,7 +86,8 @@ class Classifier:
     def __init__(self, tables: Tables) -> None:
         self.tables = t = tables
         f = np.float32
-        self.predictor = [p.astype(f) for p in t.predictor]
+        # With a weight of nothing for presence.
+        self.predictor = [np.pad(p, [(0, 0), (0, 1)]).astype(f) for p in t.predictor]
         self.spatial = [s.astype(f) for s in t.spatial]
         self.spatial_bias = t.spatial_bias.astype(f)
         self.inner = np.concatenate([t.inner, t.known], axis=1).astype(f)
@@ -97,7 +98,9 @@ class Classifier:
         self.node_bias = t.node_bias.astype(f).reshape(-1)
         self.node_mean = t.node_mean.astype(f).reshape(-1)
         self.node_size = t.node_size.astype(f).reshape(-1)
-        self.place = places_of(t.trees).astype(np.int64).reshape(-1)
+        # Of nodes, then of ranks, which need none.
+        place = np.pad(places_of(t.trees), [(0, 0), (0, LEVELS)])
+        self.place = place.astype(np.int64).reshape(-1)
 
     def field(self, h: int, w: int) -> np.ndarray:
         """An empty map for `reveal`: values of all channels, then presence.
@@ -121,22 +124,14 @@ class Classifier:
     def context(self, field: np.ndarray, block: Block) -> Context:
         """The spatial layer and the predictor; asks only for what passes before have revealed."""
         number, c = block.number, self.tables.channels
-        p = PASSES[number]
-        rows = block.bottom - block.top
-        columns = p.shape(rows, field.shape[1] - 2 * REACH)[1]
-        near = np.empty((rows, columns, len(TAPS[number]), c + 1), np.float32)
-        prediction = np.zeros((rows, columns, c), np.float32)
-        views = tap_views(field[None, block.top * p.dy :], number, rows, columns)
-        for i, view in enumerate(views):
-            values = view[0, :, :, :c].astype(np.float32)
-            np.abs(values, out=near[:, :, i, :c])
-            near[:, :, i, c] = view[0, :, :, c]
-            values *= self.predictor[number][i]
-            prediction += values
-        near = near.reshape(rows * columns, -1)
-        sums = near @ self.spatial[number] + self.spatial_bias[number]
+        at = tap_indices(block, field.shape[1])
+        near = field.reshape(-1, c + 1).take(at.reshape(-1), axis=0).astype(np.float32)
+        near = near.reshape(*at.shape, c + 1)
+        prediction = np.einsum("ntc,tc->nc", near, self.predictor[number])[:, :c]
+        sums = np.abs(near, out=near).reshape(len(at), -1) @ self.spatial[number]
+        sums += self.spatial_bias[number]
         units = _rescale(sums, int(self.tables.spatial_bits[number]))
-        return Context(units, *self._predict(prediction.reshape(-1, c)))
+        return Context(units, *self._predict(prediction))
 
     def _predict(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The predictor's sums as a shift of wide channels and what rests."""
@@ -165,58 +160,60 @@ class Classifier:
         known[:, :hidden] = context.units
         return known
 
-    def plane_sums(
-        self, known: np.ndarray, questions: Questions, number: int, plane: int
+    def plane_logits(
+        self, known: np.ndarray, rests: np.ndarray, symbols: Symbols, number: int, plane: int
     ) -> np.ndarray:
-        """The outer layer of a plane from 1 on, before rests and biases.
+        """Logits of a plane from 1 on, before the biases of nodes.
 
         Args:
           known: of the method `known`, which is brought up to date.
-          questions: all symbols that are not zero.
+          rests: of the context.
+          symbols: all that are not zero.
           number, plane: of the pass; the last plane of PLANES stands for all deeper ones.
 
         Returns:
-          (positions·channels·places,).
+          (n,), for each of the symbols.
         """
-        c = self.tables.channels
-        at = questions.at
-        state = np.where(at < 0, NODES - 1 - at, at) + questions.channel * (NODES + LEVELS)
-        # From places in (positions, channels) to places in `known`.
-        place = questions.where + (questions.where // c) * (known.shape[1] - c)
-        place += self.tables.hidden
+        row, channel, at = symbols
+        c, places = self.tables.channels, PLACES[plane]
+        state = np.where(at < 0, NODES - 1 - at, at)
+        state += channel * (NODES + LEVELS)
+        at_known = row * known.shape[1]
+        at_known += channel
+        at_known += self.tables.hidden
         flat = known.reshape(-1)
-        flat[place] = self.node_mean.take(state)
-        flat[place + c] = self.node_size.take(state)
-        return self._outer_sums(known, number, plane).reshape(-1)
+        flat[at_known] = self.node_mean.take(state)
+        at_known += c
+        flat[at_known] = self.node_size.take(state)
+        where = row * c
+        where += channel
+        rest = rests.reshape(-1).take(where)
+        if places > 1:
+            where *= places
+            where += self.place.take(state)
+        logit = self._outer_sums(known, number, plane).reshape(-1).take(where)
+        logit += rest * self.rest[plane].take(channel)
+        logit += np.abs(rest, out=rest) * self.rest_size[plane].take(channel)
+        return logit
 
     def _outer_sums(self, known: np.ndarray, number: int, plane: int) -> np.ndarray:
-        weights = self.inner[plane, : known.shape[1]]
-        sums = known @ weights + self.inner_bias[number, plane]
+        sums = known @ self.inner[plane, : known.shape[1]]
+        sums += self.inner_bias[number, plane]
         return _rescale(sums, int(self.tables.inner_bits[plane])) @ self.outer[plane]
 
-    def beliefs(
-        self, sums: np.ndarray, rests: np.ndarray, questions: Questions, plane: int
-    ) -> np.ndarray:
-        """Indices into the table of beliefs for the symbols that a plane asks about.
+    def beliefs(self, logits: np.ndarray, node: np.ndarray, plane: int) -> np.ndarray:
+        """Indices into the table of beliefs.
 
         Args:
-          sums: of `plane_sums`.
-          rests: of the context.
-          questions: of those symbols.
+          logits: (n,), of `plane_logits`; they are changed.
+          node: int64 (n,), flat indices into (channels, 63), of the nodes that ask.
           plane: 1 to PLANES - 1.
 
         Returns:
-          int32, one index for each.
+          int32 (n,).
         """
-        where, c = questions.where, questions.channel
-        node = c * NODES + questions.at
-        rest = rests.reshape(-1).take(where)
-        places = PLACES[plane]
-        logit = sums.take(where if places == 1 else where * places + self.place.take(node))
-        logit += rest * self.rest[plane].take(c)
-        logit += np.abs(rest) * self.rest_size[plane].take(c)
-        logit += self.node_bias.take(node)
-        return self._index(logit, plane)
+        logits += self.node_bias.take(node)
+        return self._index(logits, plane)
 
     def _index(self, logit: np.ndarray, plane: int) -> np.ndarray:
         logit *= np.float32(2.0 ** (BELIEF_BITS - int(self.tables.outer_bits[plane])))

@@ -118,3 +118,21 @@ def tap_views(padded: Any, number: int, rows: int, columns: int) -> Iterator[Any
         yield padded[
             :, y : y + (rows - 1) * p.dy + 1 : p.dy, x : x + (columns - 1) * p.dx + 1 : p.dx
         ]
+
+
+def tap_indices(block: Block, width: int) -> np.ndarray:
+    """Where the taps of a block's positions are in a map padded as for `tap_views`.
+
+    Args:
+      block: of positions.
+      width: of the map with its padding.
+
+    Returns:
+      int64 (positions, taps), indices into the map's rows and columns, flat.
+    """
+    p = PASSES[block.number]
+    columns = p.shape(1, width - 2 * REACH)[1]
+    y = REACH + p.y + p.dy * np.arange(block.top, block.bottom)
+    x = REACH + p.x + p.dx * np.arange(columns)
+    at = (y[:, None] * width + x).reshape(-1, 1)
+    return at + np.array([dy * width + dx for dy, dx in TAPS[block.number]], np.int64)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.coding.bitplanes import LEVELS, RANKS, RESIDUALS, clip_trees
-from models.coding.classifier import Classifier, Context, Questions, belief_counts
+from models.coding.bitplanes import LEVELS, NODES, RANKS, RESIDUALS, clip_trees
+from models.coding.classifier import Classifier, Context, Symbols, belief_counts
 from models.coding.container import CorruptFile
 from models.coding.interlace import PASSES, Block, blocks
 from models.coding.parallel import ahead
@@ -24,19 +24,20 @@ from models.coding.tables import BELIEFS, PLANES, REACHES, Tables
 RANGES_FROM = 1024
 ZERO = LEVELS // 2
 
-# From (indices of beliefs, flat positions in the block, thresholds) to answers.
-Answer = Callable[[np.ndarray, np.ndarray | slice, np.ndarray | int], np.ndarray]
+# From (plane, indices of beliefs, whose they are, thresholds) to answers: those of all
+# positions and some channels in plane 0, of flat indices into (positions, channels) in others.
+Answer = Callable[[int, np.ndarray, np.ndarray | slice, np.ndarray | int], np.ndarray]
 
 
 class Clipped(NamedTuple):
     """The trees as one picture needs them.
 
     Attributes:
-      asked: channels that are not zero everywhere.
-      child: int16 (channels, 63, 2), see `bitplanes.clip_trees`.
+      columns: channels that are not zero everywhere, or a slice of all.
+      child: int64, see `bitplanes.clip_trees`.
     """
 
-    asked: np.ndarray
+    columns: np.ndarray | slice
     child: np.ndarray
 
 
@@ -52,6 +53,9 @@ class SymbolCoder:
         self.tables = tables
         self.lowest = lowest
         self.classifier = Classifier(tables)
+        # Of all nodes of all channels.
+        self.plane = tables.trees.plane.reshape(-1)
+        self.threshold = tables.trees.threshold.reshape(-1)
         # One lookup for the coder: beliefs first, then each channel's reach down, then up.
         counts = np.zeros((BELIEFS + 2 * tables.channels, len(REACHES)), np.int64)
         counts[:BELIEFS, :2] = belief_counts()
@@ -87,17 +91,18 @@ class SymbolCoder:
             self.classifier.reveal(field, levels, number)
 
         def answered(block: Block) -> tuple[np.ndarray, np.ndarray]:
-            context = self.classifier.context(field, block)
+            context, first = self._begin(field, block)
             ranks = self._ranks(block.of(levels), context)
             asked: list[np.ndarray] = []
             answers: list[np.ndarray] = []
 
-            def look_up(index, where, threshold):
+            def look_up(plane, index, where, threshold):
+                found = (ranks[:, where] if plane == 0 else ranks.take(where)) > threshold
                 asked.append(index)
-                answers.append((ranks[where] > threshold).astype(np.int32))
+                answers.append(found.astype(np.int32).reshape(-1))
                 return answers[-1]
 
-            self._ask(block.number, context, tree, look_up)
+            self._ask(block.number, context, first, tree, look_up)
             return np.concatenate(asked), np.concatenate(answers)
 
         yield from ahead(answered, [b for n in passes for b in blocks(n, h, w)])
@@ -120,24 +125,35 @@ class SymbolCoder:
         field = self.classifier.field(h, w)
         for number in range(len(PASSES)):
             mine = blocks(number, h, w)
-            contexts = ahead(lambda block: self.classifier.context(field, block), mine)
-            for block, context in zip(mine, contexts, strict=True):
-                ranks = self._ask(number, context, tree, lambda i, *_: decoder.decode(i))
+            # What asks only for earlier passes.
+            begun = ahead(lambda block: self._begin(field, block), mine)
+            for block, (context, first) in zip(mine, begun, strict=True):
+                ranks = self._ask(
+                    number, context, first, tree, lambda _, index, *rest: decoder.decode(index)
+                )
                 self._put(block.of(levels), ranks, context)
             self.classifier.reveal(field, levels, number)
         if not decoder.finish():
             raise CorruptFile("the payload does not fit its picture: the file is damaged.")
         return (levels.astype(np.int16) + self.lowest).astype(np.int8)
 
+    def _begin(self, field: np.ndarray, block: Block) -> tuple[Context, np.ndarray]:
+        """Context of a block, and the beliefs of its plane 0."""
+        context = self.classifier.context(field, block)
+        return context, self.classifier.zeros(context, block.number)
+
     def _ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
-        """Levels of a block as ranks of their residuals, flat."""
+        """Levels of a block as ranks of their residuals, (positions, channels)."""
         residual = levels.reshape(context.shift.shape) - self.tables.centre - context.shift
-        return RANKS[residual % LEVELS].reshape(-1)
+        residual %= LEVELS
+        return RANKS.take(residual)
 
     def _put(self, levels: np.ndarray, ranks: np.ndarray, context: Context) -> None:
         """The inverse of `_ranks`, into a view."""
-        residual = RESIDUALS[ranks].reshape(context.shift.shape)
-        found = (residual + self.tables.centre + context.shift) % LEVELS
+        found = RESIDUALS.take(ranks).reshape(context.shift.shape)
+        found += self.tables.centre
+        found += context.shift
+        found %= LEVELS
         levels[...] = found.reshape(levels.shape)
 
     def _reach_rows(self) -> np.ndarray:
@@ -158,39 +174,54 @@ class SymbolCoder:
     def _clip(self, reach: np.ndarray) -> Clipped:
         below, above = REACHES[reach].reshape(2, -1)
         root, child = clip_trees(self.tables.trees, below, np.minimum(above, ZERO - 1))
-        return Clipped(np.flatnonzero(root >= 0), child)
+        asked = np.flatnonzero(root >= 0)
+        columns = slice(None) if len(asked) == len(root) else asked
+        return Clipped(columns, child.astype(np.int64))
 
-    def _ask(self, number: int, context: Context, tree: Clipped, answer: Answer) -> np.ndarray:
-        """All planes of one block; returns the ranks, flat (positions·channels)."""
-        t, net = self.tables, self.classifier
-        n, c = context.rests.shape
-        index = net.zeros(context, number)
-        if len(tree.asked) == c:
-            where = np.flatnonzero(answer(index.reshape(-1), slice(None), 0))
-        else:
-            every = (np.arange(0, n * c, c)[:, None] + tree.asked).reshape(-1)
-            where = every[answer(index.reshape(-1).take(every), every, 0) > 0]
-        channel = where % c
-        live = Questions(where, channel, tree.child[channel, 0, 1].astype(np.int32))
+    def _ask(
+        self, number: int, context: Context, first: np.ndarray, tree: Clipped, answer: Answer
+    ) -> np.ndarray:
+        """All planes of one block.
+
+        Args:
+          number: of the pass.
+          context: of the block.
+          first: beliefs of plane 0.
+          tree: as clipped.
+          answer: gives the bits.
+
+        Returns:
+          The ranks, flat (positions·channels).
+        """
+        net, (n, c) = self.classifier, first.shape
+        answers = answer(0, first[:, tree.columns].reshape(-1), tree.columns, 0)
+        row, column = answers.reshape(n, -1).astype(bool).nonzero()
+        channel = np.arange(c)[tree.columns].take(column)
+        where, root = row * c + channel, channel * NODES
+        at = tree.child.take(2 * root + 1)
         known = net.known(context)
-        for plane in range(1, t.trees.planes):
-            pending = np.flatnonzero(live.at >= 0)
+        for plane in range(1, self.tables.trees.planes):
+            pending = (at >= 0).nonzero()[0]
             if not len(pending):
                 break
-            depth = t.trees.plane[channel[pending], live.at[pending]]
-            pending = pending[depth == plane]
             weights = min(plane, PLANES - 1)
             # The deep planes share what is known before the first of them.
-            if plane == PLANES - 1 or (plane < PLANES and len(pending)):
-                sums = net.plane_sums(known, live, number, weights)
-            if not len(pending):
+            if plane < PLANES:
+                symbols = Symbols(row, channel, at)
+                logits = net.plane_logits(known, context.rests, symbols, number, plane)
+            node = root.take(pending)
+            node += at.take(pending)
+            now = (self.plane.take(node) == plane).nonzero()[0]
+            if not len(now):
                 continue
-            now = Questions(*(field.take(pending) for field in live))
-            threshold = t.trees.threshold[now.channel, now.at]
-            bits = answer(net.beliefs(sums, context.rests, now, weights), now.where, threshold)
-            live.at[pending] = tree.child[now.channel, now.at, bits]
-        ranks = np.zeros(n * c, np.int32)
-        ranks[where] = -1 - live.at
+            pending, node = pending.take(now), node.take(now)
+            rows = net.beliefs(logits.take(pending), node, weights)
+            bits = answer(plane, rows, where.take(pending), self.threshold.take(node))
+            node *= 2
+            node += bits
+            at[pending] = tree.child.take(node)
+        ranks = np.zeros(n * c, np.int64)
+        ranks[where] = -1 - at
         return ranks
 
 
