@@ -20,6 +20,7 @@ from models.deepsic import DeepSIC
 from models.initialise import linear_block_transform
 from models.labels import Labels
 from models.prune import live_channels, prune, usual_symbols
+from training.averages import use_better
 from training.loop import Run
 from training.settings import ContextSettings, TrainSettings
 
@@ -147,7 +148,7 @@ def export(
 ) -> store.Folder:
     """Fits the coding tables to a trained model and writes it to out/model."""
     model, settings = run.model, run.settings
-    run.optimisers.use_averages()
+    averaged = use_better(model, run.optimisers, settings, source, extra)
     if init_from is not None and "features" not in settings.parts:
         # The symbols are those of the model that it started from.
         tables = init_from.read_tables()
@@ -162,10 +163,11 @@ def export(
         "settings": dataclasses.asdict(run.settings),
         "context": dataclasses.asdict(context),
         "steps": int(run.step.step),
+        "weights": "moving averages" if averaged else "of the last step",
         "hours": round(float(run.seconds) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
     }
     if init_from is not None:
-        told = ("command", "steps", "hours", "date", "from")
+        told = ("command", "steps", "weights", "hours", "date", "from")
         card["from"] = {k: init_from.card[k] for k in told if k in init_from.card}
     return store.save(out / "model", model, tables, labels_of(source), card)
