@@ -22,6 +22,8 @@ from models.coding.tables import BELIEFS, PLANES, REACHES, Tables
 
 # In smaller maps the ranges cost more than they save.
 RANGES_FROM = 1024
+# In maps of fewer positions, threads wait longer for each other than they work.
+THREADS_FROM = 4096
 ZERO = LEVELS // 2
 
 # From (plane, indices of beliefs, whose they are, thresholds) to answers: those of all
@@ -105,7 +107,8 @@ class SymbolCoder:
             self._ask(block.number, context, first, tree, look_up)
             return np.concatenate(asked), np.concatenate(answers)
 
-        yield from ahead(answered, [b for n in passes for b in blocks(n, h, w)])
+        each = ahead if h * w >= THREADS_FROM else map
+        yield from each(answered, [b for n in passes for b in blocks(n, h, w)])
 
     def decode(self, payload: bytes, h: int, w: int) -> np.ndarray:
         """The inverse of `encode`.
@@ -123,10 +126,11 @@ class SymbolCoder:
         tree = self._clip(reach)
         levels = np.zeros((h, w, self.tables.channels), np.uint8)
         field = self.classifier.field(h, w)
+        each = ahead if h * w >= THREADS_FROM else map
         for number in range(len(PASSES)):
             mine = blocks(number, h, w)
             # What asks only for earlier passes.
-            begun = ahead(lambda block: self._begin(field, block), mine)
+            begun = each(lambda block: self._begin(field, block), mine)
             for block, (context, first) in zip(mine, begun, strict=True):
                 ranks = self._ask(
                     number, context, first, tree, lambda _, index, *rest: decoder.decode(index)
