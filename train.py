@@ -39,6 +39,7 @@ flags.DEFINE_integer("bits", _M.bits, "B of eq. 1.")
 flags.DEFINE_enum("normalisation", _M.normalisation, ["batch", "gdn"], "Of every stage.")
 flags.DEFINE_float("skip_gain", _M.skip_gain, "Initial gain of the skip paths.")
 flags.DEFINE_integer("head_width", _M.head_width, "Filters of the head's first convolution.")
+flags.DEFINE_integer("head_depth", _M.head_depth, "Residual blocks after each of its first three.")
 
 flags.DEFINE_float("lambda1", _S.lambda1, "Weight of D (MSE, 0-255 scale); R is in bpp.")
 flags.DEFINE_float("lambda2", _S.lambda2, "Weight of L_sem (nats); R is in bpp.")
@@ -95,10 +96,12 @@ def _values(cls, prefix=""):
 
 
 def _config(classes, folder):
-    """The model's configuration: of --init_from's model, or of the flags."""
+    """The model's configuration: of the flags, but of --init_from's model where none is given."""
+    values = _values(ModelConfig)
     if folder is None:
-        return ModelConfig(**_values(ModelConfig), classes=classes)
-    return dataclasses.replace(folder.config, arch=F.arch, classes=classes)
+        return ModelConfig(**values, classes=classes)
+    given = {name: value for name, value in values.items() if F[name].present}
+    return dataclasses.replace(folder.config, **given | {"arch": F.arch, "classes": classes})
 
 
 def main(rest):

@@ -35,6 +35,7 @@ class ModelConfig:
         interpolates around it; the gains are learned.
       classes: size of the softmax.
       head_width: filters of the first convolution of the semantic head.
+      head_depth: residual blocks after each of its first three convolutions.
     """
 
     arch: Arch = "pre"
@@ -47,6 +48,7 @@ class ModelConfig:
     skip_gain: float = 1.0
     classes: int = 1000
     head_width: int = 128
+    head_depth: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernels", tuple(self.kernels))
@@ -72,6 +74,8 @@ class ModelConfig:
         for name in ("filters", "latents", "head_width", "classes"):
             if not 1 <= getattr(self, name) <= 65536:
                 raise ValueError(f"{name} must lie in 1..65536, not {getattr(self, name)}.")
+        if not 0 <= self.head_depth <= 16:
+            raise ValueError(f"head_depth must lie in 0..16, not {self.head_depth}.")
         if self.parameters > MOST_PARAMETERS:
             raise ValueError(
                 f"that model would have about {self.parameters} parameters, more than"
@@ -80,8 +84,8 @@ class ModelConfig:
 
     def _check_types(self) -> None:
         """A configuration may be read from a file that says anything."""
-        whole = [self.filters, self.latents, self.bits, self.classes, self.head_width]
-        for value in (*whole, *self.kernels, *self.strides):
+        whole = [self.filters, self.latents, self.bits, self.classes]
+        for value in (*whole, self.head_width, self.head_depth, *self.kernels, *self.strides):
             if type(value) is not int:
                 raise ValueError(f"{value!r} stands where a whole number belongs.")
         if not isinstance(self.skip_gain, int | float) or not -1e6 < self.skip_gain < 1e6:
@@ -96,7 +100,8 @@ class ModelConfig:
             2 * k * k * a * b for k, a, b in zip(self.kernels, widths, widths[1:], strict=False)
         )
         gdn = 6 * f * f if self.normalisation == "gdn" else 0
-        head = 9 * (c * w + 17 * w * w // 2) + 4 * w * w + 2 * w * self.classes
+        residual = 2 * self.head_depth * 29 * w * w // 4
+        head = 9 * (c * w + 17 * w * w // 2 + residual) + 4 * w * w + 2 * w * self.classes
         return transforms + gdn + head
 
     @property

@@ -3,7 +3,8 @@
       f ─► normalise ─► conv ─► conv ↓2 ─► conv ↓2 ─► conv ─► mean ─► fc1 ─► fc2 ─► logits
 
 The mean over positions before the first fully connected layer lets it take
-pictures of any size.
+pictures of any size. With `head_depth`, residual blocks follow each of the first
+three convolutions; the paper leaves the number of layers open.
 """
 
 from __future__ import annotations
@@ -27,6 +28,20 @@ class Block(tf.keras.layers.Layer):
         return tf.nn.relu(self.batch(self.conv(x), training=training))
 
 
+class Residual(tf.keras.layers.Layer):
+    """Two convolutions whose sum with their input goes on; at first they add nothing."""
+
+    def __init__(self, filters: int, name: str) -> None:
+        super().__init__(name=name)
+        self.first = Block(filters, 1, name="first")
+        self.conv = tf.keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv")
+        self.batch = tf.keras.layers.BatchNormalization(gamma_initializer="zeros", name="batch")
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        y = self.conv(self.first(x, training=training))
+        return tf.nn.relu(x + self.batch(y, training=training))
+
+
 class SemanticHead(tf.keras.layers.Layer):
     """Features to class logits: convolutions, two fully connected layers (eq. 3).
 
@@ -48,6 +63,13 @@ class SemanticHead(tf.keras.layers.Layer):
         self.blocks = [
             Block(filters, stride, name=f"block{i + 1}") for i, (filters, stride) in enumerate(plan)
         ]
+        self.residuals = [
+            [
+                Residual(filters, name=f"residual{i + 1}_{k + 1}")
+                for k in range(config.head_depth if i < 3 else 0)
+            ]
+            for i, (filters, _) in enumerate(plan)
+        ]
         self.fc1 = tf.keras.layers.Dense(2 * width, activation="relu", name="fc1")
         self.fc2 = tf.keras.layers.Dense(config.classes, name="fc2")
 
@@ -59,8 +81,10 @@ class SemanticHead(tf.keras.layers.Layer):
     def describe(self, f: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The convolutions and the mean over positions: float32 (N, 2·head_width)."""
         y = self.even(f, training=training)
-        for block in self.blocks:
+        for block, residuals in zip(self.blocks, self.residuals, strict=True):
             y = block(y, training=training)
+            for residual in residuals:
+                y = residual(y, training=training)
         return tf.reduce_mean(y, axis=(1, 2))
 
     def decide(self, description: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:

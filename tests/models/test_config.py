@@ -23,6 +23,7 @@ configs = st.builds(
     skip_gain=st.floats(-4, 4),
     classes=st.integers(1, 65536),
     head_width=st.integers(1, 200),
+    head_depth=st.integers(0, 4),
 )
 
 
@@ -57,6 +58,8 @@ def test_stride_is_the_product(s):
         ("filters", 65537),
         ("latents", -1),
         ("head_width", 0),
+        ("head_depth", -1),
+        ("head_depth", 17),
         ("classes", 0),
         ("classes", 10**9),
     ],
@@ -74,9 +77,12 @@ def test_models_that_no_machine_should_be_asked_for_are_refused(changes):
         ModelConfig(**changes)
 
 
+@pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("normalisation", ["batch", "gdn"])
-def test_parameters_are_about_what_the_networks_have(normalisation):
-    config = ModelConfig(filters=40, latents=24, head_width=20, normalisation=normalisation)
+def test_parameters_are_about_what_the_networks_have(normalisation, depth):
+    config = ModelConfig(
+        filters=40, latents=24, head_width=20, head_depth=depth, normalisation=normalisation
+    )
     model = DeepSIC(config)
     model.create_variables()
     counted = sum(v.shape.num_elements() for v in model.variables)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.semantics import SemanticHead
+from models.semantics import Residual, SemanticHead
 from tests.models.tiny import tiny_config
 
 
@@ -12,9 +12,9 @@ def features(*shape):
     return tf.constant(np.random.default_rng(1).uniform(-1, 1, shape), tf.float32)
 
 
-@pytest.fixture(scope="module")
-def head():
-    return SemanticHead(tiny_config(classes=7))
+@pytest.fixture(scope="module", params=[0, 2])
+def head(request):
+    return SemanticHead(tiny_config(classes=7, head_depth=request.param))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 1), (5, 3), (16, 16), (31, 17)])
@@ -60,3 +60,13 @@ def test_blocks_end_at_a_32nd_of_the_picture(strides, cells):
     for block in head.blocks:
         y = block(y)
     assert y.shape[1:3] == (4, 4)
+
+
+def test_residual_blocks_begin_as_nothing_and_learn():
+    residual = Residual(8, "residual")
+    y = tf.abs(features(2, 5, 5, 8))
+    with tf.GradientTape() as tape:
+        z = residual(y, training=True)
+        loss = tf.reduce_sum(z * features(2, 5, 5, 8))
+    np.testing.assert_array_equal(z, y)
+    assert np.abs(tape.gradient(loss, residual.batch.gamma)).max() > 0
