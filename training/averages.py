@@ -54,7 +54,8 @@ def _loss(model: DeepSIC, settings: TrainSettings, source: Source, extra: Source
     @tf.function
     def total(x: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
         out = model(x)
-        return joint_loss(x, *out, label, s.lambda1, s.lambda2, s.label_smoothing).total
+        weights = (s.lambda1, s.lambda2, s.label_smoothing)
+        return joint_loss(x, out.x_hat, out.bits, out.logits, label, *weights).total
 
     batches = next(
         training_batches(
