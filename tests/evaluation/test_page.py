@@ -159,7 +159,9 @@ def test_the_controls_work_in_a_browser(results, tmp_path, width):
         text=True,
         timeout=120,
     )
-    assert "CONSOLE" not in done.stderr
+    # The browser's own pages may complain, of a missing network for instance.
+    lines = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert [line for line in lines if "source: chrome://" not in line] == []
     found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout)
     assert found, done.stderr
     seen = json.loads(html.unescape(found[1]))
