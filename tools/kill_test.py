@@ -68,8 +68,8 @@ class Coding:
             raise Broken(f"{out} does not hold what it should: {_names(out) ^ _names(self.whole)}")
 
 
-class Training:
-    """train.py: checkpoints that are listed can be read, and the end is that of a whole run."""
+class Run:
+    """A command that takes its folder as --out, and what it made when it was left alone."""
 
     def __init__(self, arguments, whole):
         self.arguments, self.whole = arguments, whole
@@ -77,6 +77,10 @@ class Training:
     def command(self, out):
         """To start, and start again."""
         return [*self.arguments, f"--out={out}"]
+
+
+class Training(Run):
+    """train.py: checkpoints that are listed can be read, and the end is that of a whole run."""
 
     def check(self, out):
         """Raises Broken if the last checkpoint or the exported model is damaged."""
@@ -112,15 +116,8 @@ class Training:
                 raise Broken(f"{left[0]} was left over.")
 
 
-class Evaluation:
+class Evaluation(Run):
     """evaluate.py: every table that is there has all its lines."""
-
-    def __init__(self, arguments, whole):
-        self.arguments, self.whole = arguments, whole
-
-    def command(self, out):
-        """To start, and start again."""
-        return [*self.arguments, f"--out={out}"]
 
     def check(self, out):
         """Raises Broken if a table has not the lines that it has in the end."""

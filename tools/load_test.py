@@ -60,7 +60,7 @@ def compress_all(codec, paths, out):
 
     memory, pixels = [], 0
     for path in tqdm(paths, unit="picture"):
-        compress.compress_file(codec, path, out / f"{path.stem}.dsic")
+        compress.compress_file([codec], path, out / f"{path.stem}.dsic")
         with Image.open(path) as image:
             pixels += image.width * image.height
         memory.append(resident())
