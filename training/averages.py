@@ -10,10 +10,10 @@ import math
 
 import tensorflow as tf
 
-from data.pipeline import training_batches
 from data.sources import Source
 from models.deepsic import DeepSIC
 from models.loss import joint_loss
+from training.batches import batches_of
 from training.optimisers import Optimisers
 from training.settings import TrainSettings
 
@@ -57,16 +57,6 @@ def _loss(model: DeepSIC, settings: TrainSettings, source: Source, extra: Source
         weights = (s.lambda1, s.lambda2, s.label_smoothing)
         return joint_loss(x, out.x_hat, out.bits, out.logits, label, *weights).total
 
-    batches = next(
-        training_batches(
-            source,
-            extra,
-            extra_share=s.extra_share,
-            batch=batch,
-            side=s.patch,
-            least_area=s.least_area,
-            seed=s.seed + 3,
-        )
-    )
+    batches = next(batches_of(s, source, extra, batch=batch, seed=s.seed + 3))
     losses = [total(b["x"], b["label"]) for b in batches.take(max(1, PATCHES // batch))]
     return float(tf.add_n(losses)) / len(losses)

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tqdm import tqdm
 
-from data.pipeline import training_batches
 from data.sources import Source
 from models.deepsic import DeepSIC
 from models.loss import Losses
+from training.batches import batches_of
 from training.optimisers import Optimisers
 from training.settings import TrainSettings
 from training.step import TrainStep
@@ -170,16 +170,7 @@ class Run:
 
     def _batches(self, source: Source, extra: Source | None, first: int) -> Iterator:
         s = self.settings
-        for data in training_batches(
-            source,
-            extra,
-            extra_share=s.extra_share,
-            batch=s.batch,
-            side=s.patch,
-            least_area=s.least_area,
-            seed=s.seed,
-            first_step=first,
-        ):
+        for data in batches_of(s, source, extra, batch=s.batch, seed=s.seed, first_step=first):
             yield from self.strategy.experimental_distribute_dataset(data)
 
     def _loop(self, batches: Iterator, bar: tqdm) -> None:

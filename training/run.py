@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from data.pipeline import training_batches
 from data.sources import Source
 from models import quantiser, store
 from models.coding.fit import fit
@@ -21,6 +20,7 @@ from models.initialise import linear_block_transform
 from models.labels import Labels
 from models.prune import live_channels, prune, usual_symbols
 from training.averages import use_better
+from training.batches import batches_of
 from training.loop import Run
 from training.settings import ContextSettings, TrainSettings
 
@@ -49,17 +49,8 @@ def start_linear(
     model: DeepSIC, settings: TrainSettings, source: Source, extra: Source | None
 ) -> None:
     """Sets the kernels to a linear block transform, see `models.initialise`."""
-    batches = next(
-        training_batches(
-            source,
-            extra,
-            extra_share=settings.extra_share,
-            batch=min(START_BATCH, source.count),
-            side=settings.patch,
-            least_area=settings.least_area,
-            seed=settings.seed + 1,
-        )
-    )
+    batch = min(START_BATCH, source.count)
+    batches = next(batches_of(settings, source, extra, batch=batch, seed=settings.seed + 1))
     x = next(iter(batches))["x"].numpy()
     linear_block_transform(model, x, settings.lambda1, settings.seed)
 
@@ -69,15 +60,7 @@ def collect_symbols(
 ) -> np.ndarray:
     """Symbols of training pictures, int8 (maps, h, w, latents), to fit the coder on."""
     batch = min(8, source.count)
-    batches = training_batches(
-        source,
-        extra,
-        extra_share=context.extra_share,
-        batch=batch,
-        side=context.patch,
-        least_area=context.least_area,
-        seed=seed + 2,
-    )
+    batches = batches_of(context, source, extra, batch=batch, seed=seed + 2)
     symbols = tf.function(lambda x: tf.cast(model.symbols(model.features(x)), tf.int8))
     maps: list[np.ndarray] = []
     with tqdm(total=context.maps, desc="symbols", disable=not sys.stderr.isatty()) as bar:
