@@ -169,18 +169,31 @@ def start(command):
     )  # fmt: skip
 
 
-def finish(command):
-    """Runs a command to its end; returns the seconds that it took."""
-    before = time.monotonic()
-    process = start(command)
+def finish(case, out):
+    """Runs a command to its end; returns the seconds to its first file, and all that it took."""
+    before, process = time.monotonic(), start(case.command(out))
+    first = None
+    while process.poll() is None and first is None:
+        time.sleep(0.02)
+        if _finished(out):
+            first = time.monotonic() - before
     _, err = process.communicate()
     if process.returncode:
-        raise Broken(f"{command[0]} failed: {err.strip()[-500:]}")
-    return time.monotonic() - before
+        raise Broken(f"{case.arguments[0]} failed: {err.strip()[-500:]}")
+    seconds = time.monotonic() - before
+    return first or seconds, seconds
 
 
-def kill_many(case, folder, seconds):
+def kill_many(case, folder, first, seconds):
     """Starts, kills and looks, until there were enough kills.
+
+    Half of the moments lie before the command's first file (mostly imports), half after.
+
+    Args:
+      case: the command.
+      folder: where it works.
+      first: seconds that it takes to its first file.
+      seconds: seconds that it takes in all.
 
     Returns:
       How many runs ended first, and how many kills left something behind them.
@@ -192,9 +205,11 @@ def kill_many(case, folder, seconds):
     with tqdm(total=F.kills, desc=case.arguments[0], unit="kill") as bar:
         while killed < F.kills:
             out.mkdir(parents=True, exist_ok=True)
-            before, process = time.monotonic(), start(case.command(out))
+            process = start(case.command(out))
             try:
-                process.communicate(timeout=rng.uniform(0.2, 1.0) * seconds)
+                early = rng.random() < 0.5
+                moment = rng.uniform(0.2, first) if early else rng.uniform(first, seconds)
+                process.communicate(timeout=moment)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
@@ -206,11 +221,9 @@ def kill_many(case, folder, seconds):
                 if process.returncode:
                     raise Broken(f"{case.arguments[0]} ended with {process.returncode}.")
                 ended += 1
-                # What is left to do after kills takes less time.
-                seconds = min(seconds, 1.5 * (time.monotonic() - before))
                 case.check_end(out)
                 out = folder / f"out{ended}"
-    finish(case.command(out))
+    finish(case, out)
     case.check_end(out)
     return ended + 1, midway
 
@@ -262,9 +275,9 @@ def main(rest):
             whole = root / "whole" / command
             case = kind(arguments, whole)
             try:
-                seconds = finish(case.command(whole))
+                times = finish(case, whole)
                 if command in F.commands:
-                    ended, midway = kill_many(case, root / command, seconds)
+                    ended, midway = kill_many(case, root / command, *times)
                     print(
                         f"{command}: {F.kills} kills survived, {midway} of them with part of the"
                         f" work done; {ended} runs finished.",
