@@ -70,6 +70,11 @@ flags.DEFINE_enum(
     "strategy", "auto", ["auto", "cpu", "gpu", "mirrored", "multi_worker"], "Devices."
 )
 flags.DEFINE_string("init_from", None, "A model to start from: its name or folder.")
+flags.DEFINE_float(
+    "init_scale",
+    _S.init_scale,
+    "Of its features; for another rate, the root of (new --lambda1) / (its own).",
+)
 flags.DEFINE_string("out", "runs/deepsic", "Folder of checkpoints, logs and the exported model.")
 flags.DEFINE_string("refit", None, "A model that only gets new coding tables.")
 flags.DEFINE_bool("export_now", False, "Export the last checkpoint instead of training on.")
@@ -113,6 +118,8 @@ def main(rest):
         unknown = set(settings.parts) - set(PARTS)
         if unknown:
             raise ValueError(f"--parts has no {unknown.pop()}; it takes {', '.join(PARTS)}.")
+        if settings.init_scale != 1.0 and not F.init_from:
+            raise ValueError("--init_scale scales another model; name it with --init_from.")
         return _refit(context, settings.seed) if F.refit else _train(settings, context)
     except (ValueError, OSError) as error:
         raise cli.UserError(str(error)) from error

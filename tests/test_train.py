@@ -43,3 +43,28 @@ def test_flags_given_change_the_model_that_a_run_starts_from(start, arguments, e
     found = configure(start, *arguments)
     assert {name: found[name] for name in expected} == expected
     assert found["classes"] == 5
+
+
+def test_scaling_needs_a_model_to_scale():
+    command = [sys.executable, "train.py", "--init_scale=0.5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "--init_from" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_starts_from_the_scaled_model(tmp_path):
+    from models import store
+    from tests.models_for_tests import make_model
+    from training import run, strategies
+    from training.settings import TrainSettings
+
+    folder = store.find(make_model(tmp_path / "model", "pre").path)
+    strategy = strategies.make_strategy("cpu")
+    plain, scaled = (
+        run.build_model(folder.config, TrainSettings(init_scale=s), strategy, folder)
+        for s in (1.0, 0.5)
+    )
+    kernel, half = (m.features.convs[-1].kernel.numpy() for m in (plain, scaled))
+    assert abs(kernel).max() > 0
+    assert half == pytest.approx(0.5 * kernel)

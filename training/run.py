@@ -19,6 +19,7 @@ from models.deepsic import DeepSIC
 from models.initialise import linear_block_transform
 from models.labels import Labels
 from models.prune import live_channels, prune, usual_symbols
+from models.rescale import rescale
 from training.averages import use_better
 from training.batches import batches_of
 from training.loop import Run
@@ -34,7 +35,7 @@ def build_model(
     strategy: tf.distribute.Strategy,
     init_from: store.Folder | None,
 ) -> DeepSIC:
-    """A model with its variables made, random or copied from another one."""
+    """A model with its variables made, random or copied from another one and scaled."""
     tf.keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
         model = DeepSIC(config)
@@ -42,6 +43,8 @@ def build_model(
     if init_from is not None:
         for name in store.copy_weights(init_from, model):
             print(f"{name} has another shape in {init_from.path} and starts at random.")
+        if settings.init_scale != 1.0:
+            rescale(model, settings.init_scale)
     return model
 
 

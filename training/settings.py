@@ -32,6 +32,8 @@ class TrainSettings:
       ema: momentum of the moving average of the weights; 0 for none.
       surrogate: `noise` or `mixed`, see `models.deepsic.DeepSIC.call`.
       start: `random` kernels or the `linear` block transform.
+      init_scale: factor of the features of the model that training starts from, see
+        `models.rescale`.
       parts: the parts of the model that learn.
       label_smoothing: share of a label that is spread over all classes.
     """
@@ -55,6 +57,7 @@ class TrainSettings:
     ema: float = 0.0
     surrogate: str = "noise"
     start: str = "random"
+    init_scale: float = 1.0
     parts: tuple[str, ...] = PARTS
     label_smoothing: float = 0.0
 
