@@ -59,12 +59,11 @@ def prune(model: DeepSIC, keep: np.ndarray, usual: np.ndarray) -> DeepSIC:
     new = {name: _slice(name, value, keep) for name, value in old.items()}
 
     up = "reconstruction/stages/0"
-    lost = np.einsum("ijol,l->o", old[f"{up}/deconv/kernel"], constant)
-    project = f"{up}/project/kernel"
-    through = old.get(project, np.eye(config.latents, config.filters)[None, None])
-    lost += old[f"{up}/gain/gain"] * (constant @ through[0, 0])
-    new[f"{up}/deconv/bias"] = old[f"{up}/deconv/bias"] + lost
+    lost = model.reconstruction.stages[0].of_constant(constant.astype(np.float32))
+    new[f"{up}/deconv/bias"] = old[f"{up}/deconv/bias"] + lost.numpy()
     if len(keep) != config.filters:
+        project = f"{up}/project/kernel"
+        through = old.get(project, np.eye(config.latents, config.filters)[None, None])
         new[project] = through[:, :, keep]
 
     even = {

@@ -35,6 +35,11 @@ class UpStage(tf.keras.layers.Layer):
             else None
         )
 
+    def of_constant(self, x: tf.Tensor) -> tf.Tensor:
+        """What both paths add, inside, where every position is x, (inputs,); for stride 1."""
+        plain = x if self.project is None else tf.einsum("ijlo,l->o", self.project.kernel, x)
+        return tf.einsum("ijol,l->o", self.deconv.kernel, x) + self.gain(plain)
+
     def call(self, x: tf.Tensor) -> tf.Tensor:
         # Projection and interpolation commute; this order is the cheaper one.
         plain = self.gain(x if self.project is None else self.project(x))

@@ -9,9 +9,12 @@ with them all that reads them, so that but for the quantiser the model does what
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
 from models import quantiser
 from models.deepsic import DeepSIC
+from models.features import FeatureExtractor
+from models.reconstruction import UpStage
 from models.store import variables_of
 
 
@@ -27,54 +30,44 @@ def rescale(model: DeepSIC, factor: float) -> None:
     Raises:
       ValueError: if the factor is not positive, or the last stage subsamples.
     """
-    if factor <= 0.0:
+    if not 0.0 < factor < np.inf:
         raise ValueError(f"features cannot be scaled by {factor:g}, only by more than 0.")
     if model.config.strides[-1] != 1:
         raise ValueError("features can only be scaled where the last stage has stride 1.")
     middle = -0.5 / quantiser.half_levels(model.config.bits)
-    variables = variables_of(model)
-    _scale_features(variables, factor, model.config.normalisation == "batch")
-    _scale_decoder(variables, factor, middle, model.config.latents == model.config.filters)
-    _scale_prior(variables, factor, -0.5)
-    _scale_head(variables, factor, middle, model.semantics.even.epsilon)
+    _scale_features(model.features, factor)
+    _scale_decoder(model.reconstruction.stages[0], factor, middle)
+    _scale_prior(variables_of(model), factor, -0.5)
+    _scale_head(model.semantics.even, factor, middle)
 
 
-def _scale_features(variables: dict, factor: float, batch: bool) -> None:
-    last = ("norms/3/gamma", "norms/3/beta") if batch else ("convs/3/kernel", "convs/3/bias")
-    for name in (*last, "centre/median"):
-        variable = variables[f"features/{name}"]
+def _scale_features(features: FeatureExtractor, factor: float) -> None:
+    norm, conv = features.norms[-1], features.convs[-1]
+    last = (conv.kernel, conv.bias) if norm is None else (norm.gamma, norm.beta)
+    for variable in (*last, features.centre.median):
         variable.assign(factor * variable)
 
 
-def _scale_decoder(variables: dict, factor: float, middle: float, plain: bool) -> None:
+def _scale_decoder(stage: UpStage, factor: float, middle: float) -> None:
     """Both paths of the first stage see f' = factor·(f - middle) + middle in place of f."""
-    shift = middle - middle / factor
-    kernel, bias, gain = (
-        variables[f"reconstruction/stages/0/{k}"]
-        for k in ("deconv/kernel", "deconv/bias", "gain/gain")
-    )
-    through = 1.0 if plain else variables["reconstruction/stages/0/project/kernel"].numpy().sum(2)
-    lost = kernel.numpy().sum((0, 1, 3)) + gain.numpy() * np.ravel(through)
-    bias.assign(bias + shift * lost)
-    kernel.assign(kernel / factor)
-    gain.assign(gain / factor)
+    shift = tf.fill(stage.deconv.kernel.shape[-1:], middle - middle / factor)
+    stage.deconv.bias.assign_add(stage.of_constant(shift))
+    for variable in (stage.deconv.kernel, stage.gain.gain):
+        variable.assign(variable / factor)
 
 
 def _scale_prior(variables: dict, factor: float, middle: float) -> None:
     """The density's first layer, softplus(matrix)·y + bias, sees y' in place of y."""
     matrix, bias = (variables[f"prior/density/_base/{k}/0"] for k in ("_matrices", "_biases"))
     slope = np.logaddexp(0.0, matrix.numpy().astype(np.float64))
-    bias.assign(bias + slope * (middle - middle / factor))
+    bias.assign_add(slope * (middle - middle / factor))
     slope = slope / factor
     matrix.assign(slope + np.log(-np.expm1(-slope)))  # softplus backwards
 
 
-def _scale_head(variables: dict, factor: float, middle: float, epsilon: float) -> None:
-    """The head begins with a batch normalisation, whose epsilon is not small beside features."""
-    gamma, mean, variance = (
-        variables[f"semantics/even/{k}"] for k in ("gamma", "moving_mean", "moving_variance")
-    )
-    spread = np.sqrt(variance + epsilon)
-    mean.assign(factor * (mean - middle) + middle)
-    variance.assign(factor**2 * variance)
-    gamma.assign(gamma * np.sqrt(variance + epsilon) / (factor * spread))
+def _scale_head(even: tf.keras.layers.BatchNormalization, factor: float, middle: float) -> None:
+    """The head begins with a normalisation, whose epsilon is not small beside features."""
+    spread = tf.sqrt(even.moving_variance + even.epsilon)
+    even.moving_mean.assign(factor * (even.moving_mean - middle) + middle)
+    even.moving_variance.assign(factor**2 * even.moving_variance)
+    even.gamma.assign(even.gamma * tf.sqrt(even.moving_variance + even.epsilon) / (factor * spread))

@@ -135,7 +135,8 @@ def export(
     """Fits the coding tables to a trained model and writes it to out/model."""
     model, settings = run.model, run.settings
     averaged = use_better(model, run.optimisers, settings, source, extra)
-    if init_from is not None and "features" not in settings.parts:
+    changed = "features" in settings.parts or settings.init_scale != 1.0
+    if init_from is not None and not changed:
         # The symbols are those of the model that it started from.
         tables = init_from.read_tables()
     else:
