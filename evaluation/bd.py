@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.curves import Curve, curves_of
+from evaluation.curves import Curve, complete, curves_of
 from evaluation.metrics import METRICS
 from evaluation.tables import DASH
 
@@ -125,14 +125,14 @@ def _mean_range(ranges: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def table(
     rows: Sequence[Mapping[str, Any]],
-    means: Sequence[Mapping[str, Any]],
+    means: Mapping[str, Mapping[str, Curve]],
     published: Mapping[str, Mapping[str, Curve]],
 ) -> list[dict[str, Any]]:
     """Every model curve against every reference, in every metric.
 
     Args:
       rows: of pictures, as `rate_distortion.measure` returns them.
-      means: as `rate_distortion.summarise` returns them.
+      means: by metric, curves of means over the pictures.
       published: by metric, published mean curves, if they belong beside these pictures.
 
     Returns:
@@ -141,7 +141,8 @@ def table(
     lines = []
     for metric in METRICS:
         pictures = [curves_of(mine, metric) for mine in _by_picture(rows)]
-        mean = curves_of(means, metric)
+        mean = means.get(metric, {})
+        known = len({r["image"] for r in complete(rows, metric)})
         others = published.get(metric, {})
         for name in (n for n in mean if n.startswith("DeepSIC")):
             measured = [n for n in mean if not n.startswith("DeepSIC")]
@@ -154,7 +155,7 @@ def table(
             for reference, curve in [*((n, mean[n]) for n in measured), *others.items()]:
                 shown = reference if reference in measured else f"{reference}, published"
                 delta = compare(mean[name], curve)
-                lines.append(_line(metric, name, shown, MEAN_CURVES, len(pictures), delta))
+                lines.append(_line(metric, name, shown, MEAN_CURVES, known, delta))
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
     from models.codec import Codec
 
 Record = dict[str, Any]
-CODE = ("evaluation/classify.py", "evaluation/classifier.py", "evaluation/metrics.py")
+CODE = (
+    "evaluation/accuracy.py",
+    "evaluation/classifier.py",
+    "evaluation/classify.py",
+    "evaluation/metrics.py",
+    "evaluation/references.py",
+    "evaluation/torch_file.py",
+)
 # Pictures whose classification is timed, one by one.
 TIMED = 8
 
@@ -55,6 +63,8 @@ class Task:
             "what": "semantics",
             "pictures": self.digest,
             "answers": source_digest(*CODE),
+            "tensorflow": version("tensorflow"),
+            "machine": platform.machine(),
         }
         if self.folder:
             common |= model_key(self.folder)

@@ -7,7 +7,7 @@ import csv
 import dataclasses
 import math
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,16 @@ def curves_of(rows: Iterable[Mapping[str, Any]], metric: str) -> dict[str, Curve
         points[row["curve"]].append((row["bpp"], in_decibels(metric, row[metric])))
     found = {name: Curve.of(name, mine) for name, mine in points.items()}
     return {name: curve for name, curve in found.items() if len(curve.bpp)}
+
+
+def complete(rows: Sequence[Mapping[str, Any]], metric: str) -> list[Mapping[str, Any]]:
+    """The rows of the pictures that every codec took at every setting, and that have the metric.
+
+    A mean curve of others would have each point, or its rate, of other pictures.
+    """
+    points = {(r["codec"], r["setting"]) for r in rows}
+    count = collections.Counter(r["image"] for r in rows if math.isfinite(r[metric]))
+    return [r for r in rows if count[r["image"]] == len(points)]
 
 
 def is_kodak(names: Iterable[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,17 @@ from evaluation.measure import Picture, Row, Subject, Task, key_of, work
 from evaluation.metrics import METRICS
 
 FIGURES = ("bpp", *METRICS, "encode_s", "decode_s")
-COLUMNS = ("image", "curve", "codec", "setting", "bytes", *FIGURES, "label", "probability")
+COLUMNS = (
+    "image",
+    "curve",
+    "codec",
+    "setting",
+    "bytes",
+    *FIGURES,
+    "jobs",
+    "label",
+    "probability",
+)
 SUMMARY = ("curve", "codec", "setting", "images", *FIGURES)
 
 
@@ -88,7 +98,7 @@ def collect(pictures: Sequence[Picture], subjects: Sequence[Subject], cache: Cac
     return rows
 
 
-def summarise(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Means over pictures, a row for each codec and setting.
 
     The mean of PSNR is that of the pictures' PSNRs, in dB; of MS-SSIM, that of

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib
 import io
+import itertools
 from importlib import metadata
 from typing import Any
 
@@ -20,7 +21,8 @@ class Reference:
       key: for flags, such as `jpeg420`.
       name: for tables and legends.
       format: Pillow's name of it.
-      options: passed to Pillow whatever the quality.
+      options: passed to Pillow whatever the quality; of an option with a tuple of
+        values, all are tried and the shortest file is taken.
       knob: what moves along the curve: Pillow's `quality`, or `bpp`.
       values: of the knob on the curve, from coarse to fine.
       limits: the knob's own range.
@@ -67,13 +69,18 @@ class Reference:
 
     def setting(self, value: float) -> str:
         """One point of the curve in full, the knob first: `quality=45 method=6`."""
-        fixed = "".join(f" {k}={v}" for k, v in self.options.items())
-        return f"{self.knob}={value:.4g}{fixed}"
+        return f"{self.knob}={value:.4g}{self._fixed(' ')}"
 
     def describe(self) -> str:
         """All that it takes to run it again."""
-        fixed = "".join(f", {k}={v}" for k, v in self.options.items())
-        return f"Pillow {self.format}{fixed}, {self.knob}={self.values[0]:g}…{self.values[-1]:g}"
+        values = f"{self.knob}={self.values[0]:g}…{self.values[-1]:g}"
+        return f"Pillow {self.format}{self._fixed(', ')}, {values}"
+
+    def _fixed(self, before: str) -> str:
+        def shown(value: Any) -> str:
+            return f"shortest of {'|'.join(map(str, value))}" if _tried(value) else str(value)
+
+        return "".join(f"{before}{k}={shown(v)}" for k, v in self.options.items())
 
     def encode(self, x: np.ndarray, value: float) -> bytes:
         """A file of a picture, uint8 (H, W, 3), at a value of the knob."""
@@ -85,9 +92,16 @@ class Reference:
         moved: dict[str, Any] = {"quality": value}
         if self.knob == "bpp":
             moved = {"quality_mode": "rates", "quality_layers": [24 / value]}
-        out = io.BytesIO()
-        Image.fromarray(x).save(out, self.format, **self.options, **moved)
-        return out.getvalue()
+        choices = [
+            [(key, v) for v in (values if _tried(values) else [values])]
+            for key, values in self.options.items()
+        ]
+        files = []
+        for options in itertools.product(*choices):
+            out = io.BytesIO()
+            Image.fromarray(x).save(out, self.format, **dict(options), **moved)
+            files.append(out.getvalue())
+        return min(files, key=len)
 
     @staticmethod
     def decode(data: bytes) -> np.ndarray:
@@ -115,13 +129,19 @@ class Reference:
         return best, files[best]
 
 
+def _tried(value: Any) -> bool:
+    return isinstance(value, tuple)
+
+
+# Progressive scans are shorter at high rates, one baseline scan at low ones.
+_JPEG_OPTIONS = {"optimize": True, "progressive": (False, True)}
 _JPEG_VALUES = (4, 7, 11, 16, 23, 32, 45, 60, 75, 87)
 
 JPEG = Reference(
     "jpeg420",
     "JPEG 4:2:0",
     "JPEG",
-    {"optimize": True, "subsampling": "4:2:0"},
+    {**_JPEG_OPTIONS, "subsampling": "4:2:0"},
     "quality",
     _JPEG_VALUES,
     (1, 95),
@@ -143,7 +163,7 @@ REFERENCES = (
         JPEG,
         key="jpeg444",
         name="JPEG 4:4:4",
-        options={"optimize": True, "subsampling": "4:4:4"},
+        options={**_JPEG_OPTIONS, "subsampling": "4:4:4"},
     ),
     JPEG2000,
     Reference(

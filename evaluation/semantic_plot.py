@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation import plots
-from evaluation.classifier import CLASSES, NAME
-from evaluation.semantics import ORIGINAL
+from evaluation.classifier import NAME
+from evaluation.semantics import DECODED, JPEG_EQUAL, JPEG_SMALLEST, ORIGINAL
 
+JPEGS = (JPEG_EQUAL, JPEG_SMALLEST)
 # Label, colour, marker, dash; who answers, what is seen, by whose files.
 SERIES = (
-    ("pre, its head", "#000000", "o", "-", "head", "features", "pre"),
-    ("post, its head", "#D55E00", "s", "-", "head", "features", "post"),
-    (f"{NAME} on pre's pictures", "#0072B2", "D", "--", NAME, "decoded pictures", "pre"),
-    (f"{NAME} on post's pictures", "#CC79A7", "X", "--", NAME, "decoded pictures", "post"),
-    (f"{NAME} on JPEG at pre's bpp", "#56B4E9", "v", ":", NAME, "JPEG at equal bpp", "pre"),
-    (f"{NAME} on JPEG at post's bpp", "#009E73", "^", ":", NAME, "JPEG at equal bpp", "post"),
+    ("pre, its head", "#000000", "o", "-", "head", (), "pre"),
+    ("post, its head", "#D55E00", "s", "-", "head", (), "post"),
+    (f"{NAME} on pre's pictures", "#0072B2", "D", "--", NAME, (DECODED,), "pre"),
+    (f"{NAME} on post's pictures", "#CC79A7", "X", "--", NAME, (DECODED,), "post"),
+    (f"{NAME} on JPEG near pre's bpp", "#56B4E9", "v", ":", NAME, JPEGS, "pre"),
+    (f"{NAME} on JPEG near post's bpp", "#009E73", "^", ":", NAME, JPEGS, "post"),
 )
 
 
@@ -26,11 +27,13 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
     Args:
       path: of the figure, without extension.
-      rows: from `semantics.table`; of the classifier, those among the set's classes.
+      rows: from `semantics.table`; of the classifier's, those among the set's classes are drawn.
     """
     import matplotlib
 
-    rows = [r for r in rows if r["who"] != NAME or r["classes"] < CLASSES]
+    among = min((r["classes"] for r in rows if r["who"] == NAME), default=0)
+    rows = [r for r in rows if r["who"] != NAME or r["classes"] == among]
+    rows = [r for r in rows if r["who"] != NAME or r["model"] not in repeated(rows)]
     with matplotlib.rc_context(plots.RC):
         figure = plots.new_figure(7.2, 4.4)
         axes = figure.add_subplot()
@@ -48,8 +51,14 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         plots.save(figure, path)
 
 
+def repeated(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """`post` models whose decoded pictures are those of a `pre` model: one codec, two heads."""
+    known = {r["psnr_rgb"] for r in rows if r["sees"] == DECODED and r["arch"] == "pre"}
+    return {r["model"] for r in rows if r["arch"] == "post" and r["psnr_rgb"] in known}
+
+
 def points(
-    rows: Sequence[Mapping[str, Any]], who: str, sees: str, arch: str
+    rows: Sequence[Mapping[str, Any]], who: str, sees: Sequence[str], arch: str
 ) -> list[tuple[float, ...]]:
     """bpp, top-1 and its interval, by rate: of a head's own rows, or of a control's."""
     own = who == "head"
@@ -57,7 +66,7 @@ def points(
         (r["bpp"], r["top1"], r["top1_low"], r["top1_high"])
         for r in rows
         if (r["who"], r["arch"]) == (who, arch)
-        and (r["control"] == "no" if own else r["sees"] == sees)
+        and (r["control"] == "no" if own else r["sees"] in sees)
     )
 
 

@@ -54,6 +54,7 @@ def run(
         print(f"Without an independent classifier: {why}")
     cache = Cache(out / "cache")
     m = semantics.measure(source, subjects, classes, cache, jobs=jobs, limit=limit, report=complain)
+    m.set = f"{name}, {SIDE}×{SIDE}"
     if not subjects or not len(m.truth):
         complain("error: no model and no picture is left to measure.")
         return 1
@@ -76,7 +77,8 @@ def run(
         matrices,
         Labels.of(list(source.labels)).names,
     )
-    print(f"\nLook at {parts.write(out, {'semantics': section})}")
+    weights = {s.name: s.fingerprint for s in m.subjects}
+    print(f"\nLook at {parts.write(out, {'semantics': section}, weights)}")
     return 1 if complain.count else 0
 
 
@@ -138,7 +140,7 @@ def print_all(m: Measured, name: str, rows: list[dict], costs: list[dict]) -> No
     print(tables.as_text(HEADS, [cells(r) for r in own]))
     print(f"\nControls; {classifier.NAME} ran at {classifier.SIDE}×{classifier.SIDE}:")
     print(tables.as_text(HEADS, [cells(r) for r in rows if r["control"] == "yes"]))
-    for sentence in remarks(m, own):
+    for sentence in remarks(m, rows):
         print(sentence)
     print(f"\n{paper.TITLE}:")
     print(
@@ -151,13 +153,17 @@ def print_all(m: Measured, name: str, rows: list[dict], costs: list[dict]) -> No
     print(tables.as_text(label_cost.HEADS, label_cost.lines(costs)))
 
 
-def remarks(m: Measured, own: Sequence[dict[str, Any]]) -> list[str]:
+def remarks(m: Measured, rows: Sequence[dict[str, Any]]) -> list[str]:
     """What one must know to read the numbers."""
     found = []
-    few = sorted({r["classes"] for r in own if r["classes"] < 100 and r["control"] == "no"})
+    few = sorted({r["classes"] for r in rows if r["classes"] < 100 and r["control"] == "no"})
     if few:
         among = " or ".join(map(str, few))
         found.append(f"Top-5 of {among} classes says little: guessing has {500 // few[-1]}%.")
+    larger = [r for r in rows if r["sees"] == semantics.JPEG_SMALLEST]
+    if larger:
+        names = ", ".join(dict.fromkeys(r["model"] for r in larger))
+        found.append(f"At quality 1 JPEG still takes more bits than {names}.")
     for s in m.subjects:
         for other in semantics.trained_apart(m, s):
             found.append(

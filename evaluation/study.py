@@ -79,15 +79,19 @@ def run(
     if published is None:
         published = curves.is_kodak(p.name for p in pictures)
     overlay = {m: curves.published(m) for m in METRICS} if published else {}
-    deltas = bd.table(rows, means, overlay)
+    mean_curves = {
+        m: curves.curves_of(rate_distortion.summarise(curves.complete(rows, m)), m) for m in METRICS
+    }
+    deltas = bd.table(rows, mean_curves, overlay)
     tables.write_csv(out / "bd.csv", bd.COLUMNS, deltas)
     print_deltas(deltas)
-    figures = plots.draw_all(out, rows, means, overlay)
-    for sentence in dict.fromkeys(gallery.gaps(means).values()):
+    figures = plots.draw_all(out, rows, mean_curves, overlay)
+    for sentence in gallery.gaps(means).values():
         print(sentence)
-    tiles = gallery.make(chosen, subjects[: len(models)], means, cache, jobs)
+    tiles = gallery.make(chosen, subjects[: len(models)], rows, cache, jobs)
     body = rd_sections.rate_distortion_section(out, rows, means, deltas, references, figures)
-    page = parts.write(out, {"look": rd_sections.gallery(tiles), "rate-distortion": body})
+    sections = {"look": rd_sections.gallery(tiles), "rate-distortion": body}
+    page = parts.write(out, sections, {n: f.fingerprints[0].hex() for n, f in models})
     print(f"\nLook at {page}")
     return 1 if complain.count else 0
 

@@ -80,7 +80,8 @@ def _instrument(codec, clock, container, symbols):
     parts = [
         (codec, "features", "network"),
         (codec, "reconstruct", "network"),
-        (codec, "classify", "head"),
+        (codec, "classify_batch", "head"),
+        (codec, "classify_symbols", "head"),
         (codec, "symbols", "context"),
         (codec.coder, "encode", "context"),
         (codec.coder, "decode", "context"),
@@ -106,6 +107,14 @@ def _report(name, threads, direction, ms):
     print(f"{name:14} {threads:>7} {direction:9} {cells} {sum(ms.values()):9.1f} {ratio:>9}")
 
 
+def matching():
+    """The paths that --images names; none without it. Raises cli.UserError if it fits nothing."""
+    paths = sorted(glob.glob(F.images)) if F.images else []
+    if F.images and not paths:
+        raise cli.UserError(f"no file matches --images={F.images}.")
+    return paths
+
+
 def _measure_here(threads):
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
     from data.images import read_image
@@ -113,7 +122,7 @@ def _measure_here(threads):
     from models import store
     from models.codec import Codec
 
-    paths = sorted(glob.glob(F.images))[: F.pictures] if F.images else []
+    paths = matching()[: F.pictures]
     pictures = [read_image(p) for p in paths] or list(sample_images().values())[: F.pictures]
     for name in F.models:
         codec = Codec(store.find(name))
@@ -127,6 +136,7 @@ def main(rest):
     if THREADS in os.environ:
         _measure_here(int(os.environ[THREADS]))
         return 0
+    matching()
     head = " ".join(f"{p:>9}" for p in (*PARTS, "total"))
     print(f"{'model':14} {'threads':>7} {'ms a file':9} {head} coding/network", flush=True)
     for threads in F.threads:

@@ -14,6 +14,7 @@ interrupted), then writes and prints OUT/MODEL/report.md:
 """
 
 import csv
+import json
 import math
 import os
 import pathlib
@@ -68,6 +69,23 @@ def read_picture(path):
     return x
 
 
+def check_settings(codec, folder):
+    """Refuses to go on with an archive that was made otherwise."""
+    names = ("data", "per_class", "side", "semantic_threshold", "semantic_topk")
+    mine = {"model": codec.fingerprint.hex()} | {n: F[n].value for n in names}
+    path = folder / "settings.json"
+    if path.exists():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        other = [n for n in mine if theirs.get(n) != mine[n]]
+        if other:
+            raise cli.UserError(
+                f"{folder} was made with another {other[0]}; remove it, or choose another --out."
+            )
+    elif any(folder.iterdir()):
+        raise cli.UserError(f"{folder} is not this tool's; choose another --out.")
+    path.write_text(json.dumps(mine, indent=2), encoding="utf-8")
+
+
 def build(codec, found, folder):
     """Compresses pictures; returns {file: (class, likeliest class, its probability)}.
 
@@ -116,7 +134,10 @@ def decode_and_classify(codec, paths):
         header, payload = container.unpack(pathlib.Path(path).read_bytes())
         q = codec.decode_symbols(header, payload)
         x_hat = codec.reconstruct(q, header.height, header.width)
-        p = codec.classify(codec.features(x_hat))
+        f = codec.features(x_hat)
+        if codec.config.arch == "post":  # whose head knows dequantised features only
+            f = codec.restore(codec.symbols(f))
+        p = codec.classify(f)
         found[path] = codec.labels.classes[int(p.argmax())]
     return found
 
@@ -189,6 +210,7 @@ def main(rest):
         raise cli.UserError(f"{F.data} needs a folder of pictures for each class of the model.")
     folder = pathlib.Path(F.out) / codec.folder.path.name
     folder.mkdir(parents=True, exist_ok=True)
+    check_settings(codec, folder)
     report = "\n".join(measure(codec, folder, found)) + "\n"
     (folder / "report.md").write_text(report, encoding="utf-8")
     sys.stdout.write(report)

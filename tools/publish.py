@@ -4,8 +4,8 @@
     python -m tools.publish --results=results/
 
 The first copies a model folder with its newest tables. The second takes what
-evaluate.py measured on Kodak and on a labelled set, and leaves out what is not
-of the weights that are shipped.
+evaluate.py measured on all of Kodak and on a labelled set, and leaves out what
+is not of the weights that are shipped.
 """
 
 import csv
@@ -23,22 +23,23 @@ flags.DEFINE_string("data", None, "What it was trained on, a sentence.")
 flags.DEFINE_string("results", None, "OUT of evaluate.py.")
 
 KODAK = ("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma")
-ACCURACY = ("classes", "pictures", "bpp", "top1", "top1_low", "top1_high")
+ACCURACY = ("classes", "pictures", "bpp", "psnr_rgb", "top1", "top1_low", "top1_high")
 
 
 def ship():
-    """Copies a model to checkpoints/; files of a model that stood there go."""
+    """Copies a model to checkpoints/; once it is there, files of an older one go."""
     from models import store
 
     source = store.find(F.model)
     target = store.CHECKPOINTS / F.name
-    for path in target.glob("*"):
-        path.unlink()
     card = {k: v for k, v in source.card.items() if k not in ("tables", "sha256")}
     card |= {"name": F.name, "data": F.data}
     shipped = store.save(
         target, store.load_networks(source), source.read_tables(), source.labels, card
     )
+    for path in target.iterdir():
+        if path.name != store.CARD and path.name not in shipped.card["sha256"]:
+            path.unlink()
     print(f"{target}: {shipped.fingerprints[0].hex()}")
 
 
@@ -50,20 +51,34 @@ def rows_of(path):
         return list(csv.DictReader(lines))
 
 
+def kodak_rows(results):
+    """Means over the Kodak set, or none if it is not what was measured."""
+    from evaluation.curves import KODAK as PICTURES
+    from evaluation.curves import is_kodak
+
+    if not is_kodak({r["image"] for r in rows_of(results / "rd.csv")}):
+        print(f"{results}/rd.csv is not of the {len(PICTURES)} Kodak pictures: left out.")
+        return []
+    return [r for r in rows_of(results / "summary.csv") if r["images"] == str(len(PICTURES))]
+
+
 def write_results(results):
     """Adds the measured figures to the cards of the models that they are of."""
     from files import write_atomically
     from models import store
 
-    kodak = {(r["codec"], r["setting"]): r for r in rows_of(results / "summary.csv")}
-    accuracy = {r["model"]: r for r in rows_of(results / "semantics.csv") if r["control"] == "no"}
+    kodak = {(r["codec"], r["setting"]): r for r in kodak_rows(results)}
+    own = [r for r in rows_of(results / "semantics.csv") if r["control"] == "no"]
+    accuracy = {(r["model"], r["fingerprint"]): r for r in own}
     for folder in store.shipped():
-        name, card = folder.path.name, dict(folder.card)
-        found = kodak.get((name, folder.fingerprints[0].hex()))
-        if found:
-            card["kodak"] = {k: round(float(found[k]), 4) for k in KODAK}
-        if name in accuracy:
-            card["accuracy"] = {k: round(float(accuracy[name][k]), 4) for k in ACCURACY}
+        card = dict(folder.card)
+        key = folder.path.name, folder.fingerprints[0].hex()
+        if key in kodak:
+            card["kodak"] = {k: round(float(kodak[key][k]), 4) for k in KODAK}
+        if key in accuracy:
+            mine = accuracy[key]
+            card["accuracy"] = {"set": mine["set"]}
+            card["accuracy"] |= {k: round(float(mine[k]), 4) for k in ACCURACY}
         if card != folder.card:
             text = json.dumps(card, indent=2).encode()
             write_atomically(folder.path / store.CARD, lambda handle, text=text: handle.write(text))

@@ -59,7 +59,7 @@ class Task:
 def work(task: Task) -> None:
     """Makes a tile into the cache; raises images.BadImage if the picture is no longer there."""
     x = task.picture.read()
-    tile: Tile = {"codec": "original", "bpp": 24.0}
+    tile: Tile = {"bpp": 24.0}
     shown = x
     if task.subject is not None:
         data, shown, tile = _send(task.subject, x, task.bpp)
@@ -74,11 +74,10 @@ def _send(subject: Subject, x: np.ndarray, bpp: float) -> tuple[bytes, np.ndarra
         codec = codec_of(subject.folder)
         data = codec.compress(x)
         x_hat, label = codec.decompress(data)
-        return data, x_hat, {"codec": subject.curve, "setting": subject.name, "label": str(label)}
+        return data, x_hat, {"label": str(label)}
     reference = reference_of(subject)
     value, data = reference.nearest_rate(x, bpp)
-    setting = reference.setting(value)
-    return data, reference.decode(data), {"codec": subject.name, "setting": setting}
+    return data, reference.decode(data), {"setting": reference.setting(value)}
 
 
 def middle(x: np.ndarray) -> np.ndarray:
@@ -114,9 +113,15 @@ def choose(pictures: Sequence[Picture], names: Sequence[str]) -> list[Picture]:
     return [stems[n] for n in names]
 
 
-def nearest(means: Sequence[Mapping[str, Any]], arch: str, bpp: float) -> Mapping[str, Any] | None:
-    """The model of an architecture whose mean rate is nearest to a rate; None without any."""
-    mine = [m for m in means if m["curve"] == f"DeepSIC {arch}"]
+def nearest(rows: Sequence[Mapping[str, Any]], arch: str, bpp: float) -> Mapping[str, Any] | None:
+    """The model of an architecture whose rate is nearest to a rate; None without any.
+
+    Args:
+      rows: with curve, codec and bpp, a row for each model: of one picture, or of means.
+      arch: `pre` or `post`.
+      bpp: the rate.
+    """
+    mine = [m for m in rows if m["curve"] == f"DeepSIC {arch}"]
     return min(mine, key=lambda m: abs(math.log(m["bpp"] / bpp)), default=None)
 
 
@@ -125,12 +130,12 @@ def covers(model: Mapping[str, Any] | None, bpp: float) -> bool:
     return model is not None and abs(math.log(model["bpp"] / bpp)) <= math.log(FARTHEST)
 
 
-def gaps(means: Sequence[Mapping[str, Any]]) -> dict[tuple[str, float], str]:
-    """Sentences on the rates that no model covers, by architecture and rate."""
+def gaps(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, float], str]:
+    """Sentences on the rates that no model covers, by architecture and rate; see `nearest`."""
     found = {}
     for arch in ARCHS:
         for bpp in RATES:
-            model = nearest(means, arch, bpp)
+            model = nearest(rows, arch, bpp)
             if model is None:
                 found[arch, bpp] = f"There is no {arch} model."
             elif not covers(model, bpp):
@@ -142,7 +147,7 @@ def gaps(means: Sequence[Mapping[str, Any]]) -> dict[tuple[str, float], str]:
 def make(
     pictures: Sequence[Picture],
     subjects: Sequence[Subject],
-    means: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     cache: Cache,
     jobs: int,
 ) -> list[dict[str, Any]]:
@@ -151,7 +156,8 @@ def make(
     Args:
       pictures: from `choose`.
       subjects: the models.
-      means: as `rate_distortion.summarise` returns them.
+      rows: of the pictures, as `rate_distortion.measure` returns them: for each
+        picture and rate the model is shown that comes nearest to it there.
       cache: that tiles are kept in.
       jobs: processes.
 
@@ -161,13 +167,17 @@ def make(
       perhaps a label, and the picture as a URI.
     """
     by_name = {s.name: s for s in subjects}
-    plan = functools.partial(_plan, by_name=by_name, means=means, folder=str(cache.folder))
+    plan = functools.partial(_plan, by_name=by_name, rows=rows, folder=str(cache.folder))
     tasks = [t for p in pictures for t in plan(p, None)]
     _finish(tasks, cache, jobs, "models' pictures")
     # JPEG and JPEG 2000 go by the sizes that the models' files have turned out to have.
     more = [t for p in pictures for t in plan(p, cache)]
     _finish(more, cache, jobs, "references' pictures")
-    return [_collect(p, plan, cache, gaps(means)) for p in pictures]
+    return [_collect(p, plan, cache, gaps(_of(p, rows))) for p in pictures]
+
+
+def _of(picture: Picture, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [r for r in rows if r["image"] == picture.name]
 
 
 def _finish(tasks: Sequence[Task], cache: Cache, jobs: int, description: str) -> None:
@@ -177,11 +187,11 @@ def _finish(tasks: Sequence[Task], cache: Cache, jobs: int, description: str) ->
             bar.update(1)
 
 
-def _plan(picture, cache: Cache | None, *, by_name, means, folder) -> list[Task]:
+def _plan(picture, cache: Cache | None, *, by_name, rows, folder) -> list[Task]:
     """All tiles of a picture; those of references only once the models' are in the cache."""
     tasks = [Task(picture, None, 0.0, folder)]
     for bpp in RATES:
-        models = _models_at(picture, bpp, by_name, means, folder)
+        models = _models_at(picture, bpp, by_name, rows, folder)
         tasks += models
         if cache is not None:
             sizes = [cache.get(t.key)["bpp"] for t in models]
@@ -192,8 +202,8 @@ def _plan(picture, cache: Cache | None, *, by_name, means, folder) -> list[Task]
     return tasks
 
 
-def _models_at(picture, bpp: float, by_name, means, folder) -> list[Task]:
-    found = [nearest(means, arch, bpp) for arch in ARCHS]
+def _models_at(picture, bpp: float, by_name, rows, folder) -> list[Task]:
+    found = [nearest(_of(picture, rows), arch, bpp) for arch in ARCHS]
     names = [m["codec"] for m in found if m is not None and covers(m, bpp)]
     return [Task(picture, by_name[n], 0.0, folder) for n in names]
 
@@ -203,13 +213,13 @@ def _collect(picture: Picture, plan: Callable, cache: Cache, missing) -> dict[st
     original, rest = tasks[0], tasks[1:]
     rates = []
     for bpp in RATES:
-        tiles = [cache.get(original.key)]
+        tiles = [_tile(original, cache)]
         for arch in ARCHS:
             if (arch, bpp) in missing:
                 tiles.append({"codec": f"DeepSIC {arch}", "missing": missing[arch, bpp]})
             else:
-                tiles.append(cache.get(rest.pop(0).key))
-        tiles += [cache.get(rest.pop(0).key) for _ in (JPEG, JPEG2000)]
+                tiles.append(_tile(rest.pop(0), cache))
+        tiles += [_tile(rest.pop(0), cache) for _ in (JPEG, JPEG2000)]
         rates.append({"bpp": bpp, "tiles": tiles})
     return {
         "name": pathlib.Path(picture.name).stem,
@@ -218,3 +228,12 @@ def _collect(picture: Picture, plan: Callable, cache: Cache, missing) -> dict[st
         "width": min(picture.width, LARGEST_SIDE),
         "rates": rates,
     }
+
+
+def _tile(task: Task, cache: Cache) -> Tile:
+    """From the cache, with the names that belong to this run."""
+    tile = dict(cache.get(task.key))
+    if task.subject is None:
+        return tile | {"codec": "original"}
+    names = {"setting": task.subject.name} if task.subject.folder else {}
+    return tile | {"codec": task.subject.curve} | names

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import operator
 import pathlib
 import string
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import files
 
@@ -67,23 +68,40 @@ def section(name: str, body: str) -> str:
     return f'<section id="{name}">\n<h2>{TITLES[name]}</h2>\n{body}\n</section>'
 
 
-def write(out: pathlib.Path, sections: dict[str, str]) -> pathlib.Path:
+def write(
+    out: pathlib.Path, sections: Mapping[str, str], models: Mapping[str, str]
+) -> pathlib.Path:
     """Writes report.html of some new sections and those that other runs left.
 
     Args:
       out: folder of the results.
       sections: by their names in SECTIONS.
+      models: fingerprints of those measured, by name. Sections left by runs with
+        other weights of the same names say so.
     """
-    kept = {name: out / "cache" / f"section-{name}.html" for name in SECTIONS}
+    kept = {name: out / "cache" / f"section-{name}.json" for name in SECTIONS}
     for name, body in sections.items():
-        files.write_text_atomically(kept[name], operator.methodcaller("write", body))
-    there = [name for name in SECTIONS if kept[name].exists()]
+        text = json.dumps({"body": body, "models": dict(models)})
+        files.write_text_atomically(kept[name], operator.methodcaller("write", text))
+    there = {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name, path in kept.items()
+        if path.exists()
+    }
     page = template(
         "page.html",
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         links="".join(f'<a href="#{n}">{TITLES[n]}</a>' for n in there),
-        sections="\n".join(kept[n].read_text(encoding="utf-8") for n in there),
+        sections="\n".join(_warning(s["models"], models) + s["body"] for s in there.values()),
     )
     path = out / "report.html"
     files.write_text_atomically(path, lambda handle: handle.write(page))
     return path
+
+
+def _warning(measured: Mapping[str, str], now: Mapping[str, str]) -> str:
+    changed = [n for n, weights in measured.items() if now.get(n, weights) != weights]
+    if not changed:
+        return ""
+    names = html.escape(", ".join(changed))
+    return f"<p><strong>What follows is of other weights of {names}: measure it again.</strong></p>"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from evaluation import bd
-from evaluation.curves import Curve
+from evaluation.curves import Curve, complete, curves_of
+from evaluation.metrics import METRICS
 
 RATES = np.array([0.1, 0.2, 0.4, 0.8, 1.6])
 
@@ -62,8 +63,14 @@ def test_one_point_is_no_curve():
 
 def rows_of(picture, curve, points):
     values = dict.fromkeys(("psnr_rgb", "ms_ssim_rgb", "ms_ssim_luma"), math.nan)
-    name = {"image": picture, "curve": curve, **values}
-    return [{**name, "bpp": b, "psnr_luma": q} for b, q in points]
+    name = {"image": picture, "curve": curve, "codec": curve, **values}
+    return [
+        {**name, "setting": str(i), "bpp": b, "psnr_luma": q} for i, (b, q) in enumerate(points)
+    ]
+
+
+def mean_curves(rows):
+    return {m: curves_of(rows, m) for m in METRICS}
 
 
 def points(curve):
@@ -76,12 +83,12 @@ def test_the_headline_is_the_mean_of_pictures():
         ours = line("", factor=factor) if factor else line("", lift=100)
         rows += rows_of(picture, "DeepSIC pre", points(ours))
         rows += rows_of(picture, "JPEG", points(line("")))
-    lines = bd.table(rows, rows_of("", "DeepSIC pre", points(line("", factor=0.6))), {})
-    assert lines == []
+    alone = rows_of("", "DeepSIC pre", points(line("", factor=0.6)))
+    assert bd.table(rows, mean_curves(alone), {}) == []
     means = rows_of("", "DeepSIC pre", points(line("", factor=0.6)))
     means += rows_of("", "JPEG", points(line("")))
     published = {"psnr_luma": {"VTM": line("VTM", factor=0.3)}}
-    per_picture, mean, vtm = bd.table(rows, means, published)
+    per_picture, mean, vtm = bd.table(rows, mean_curves(means), published)
     assert per_picture["of"] == bd.PER_PICTURE
     assert per_picture["bd_rate_percent"] == pytest.approx((-50 - 20) / 2)
     assert per_picture["pictures"] == 2
@@ -94,6 +101,14 @@ def test_the_headline_is_the_mean_of_pictures():
 def test_cells_have_dashes_where_there_is_nothing():
     rows = rows_of("a", "DeepSIC pre", points(line("", rates=RATES[:1])))
     rows += rows_of("a", "JPEG", points(line("")))
-    cells = bd.cells(bd.table(rows, rows, {})[0])
+    cells = bd.cells(bd.table(rows, mean_curves(rows), {})[0])
     assert cells[2:6] == ["–"] * 4
     assert len(cells) == len(bd.HEADS)
+
+
+def test_mean_curves_are_of_pictures_that_have_every_point():
+    rows = rows_of("a", "JPEG", [(0.1, 30.0), (0.2, 31.0)])
+    rows += rows_of("b", "JPEG", [(0.3, 30.0)])  # the other setting was refused
+    rows += rows_of("c", "JPEG", [(0.4, 30.0), (0.5, math.nan)])
+    assert {r["image"] for r in complete(rows, "psnr_luma")} == {"a"}
+    assert complete(rows, "ms_ssim_luma") == []

@@ -105,10 +105,18 @@ def test_names_are_escaped():
 
 
 def test_sections_of_other_runs_stay(tmp_path):
-    parts.write(tmp_path, {"semantics": "<section>semantics here</section>"})
-    page = parts.write(tmp_path, {"look": "<section>pictures here</section>"}).read_text()
+    weights = {"pre": "01234567"}
+    parts.write(tmp_path, {"semantics": "<section>semantics here</section>"}, weights)
+    page = parts.write(tmp_path, {"look": "<section>pictures here</section>"}, weights).read_text()
     assert page.index("pictures here") < page.index("semantics here")
     assert 'href="#semantics"' in page
+    assert "other weights" not in page
+
+
+def test_sections_of_other_weights_say_so(tmp_path):
+    parts.write(tmp_path, {"semantics": "<i>old</i>"}, {"pre": "01234567", "post": "89abcdef"})
+    page = parts.write(tmp_path, {"look": "<i>new</i>"}, {"pre": "76543210"}).read_text()
+    assert page.index("new") < page.index("other weights of pre:") < page.index("old")
 
 
 def model(bpp, arch="pre"):
@@ -121,6 +129,23 @@ def test_rates_without_a_model_are_named():
     assert ("pre", 0.5) not in gaps
     assert gaps["pre", 0.2] == "No pre model covers 0.2 bpp: the nearest, pre-0.11, has 0.11."
     assert gaps["post", 0.5] == "There is no post model."
+
+
+def test_models_are_chosen_by_their_rate_on_the_picture(pre, post, pictures, tmp_path):
+    from evaluation.cache import Cache
+    from evaluation.measure import Subject
+    from evaluation.rate_distortion import open_pictures
+
+    found = open_pictures(pictures, print)
+    subjects = [Subject.of_model(f, n) for n, f in (("small", pre), ("large", post))]
+    # As if both were `pre`, and took other rates for one picture than for the next.
+    rates = {("a.png", "small"): 0.2, ("a.png", "large"): 0.5, ("b.png", "large"): 0.1}
+    rows = [
+        {"image": i, "curve": "DeepSIC pre", "codec": c, "bpp": b} for (i, c), b in rates.items()
+    ]
+    shown = gallery.make(found, subjects, rows, Cache(tmp_path), 1)
+    names = [[r["tiles"][1].get("setting") for r in picture["rates"]] for picture in shown]
+    assert names == [[None, "small", "large"], ["large", None, None]]
 
 
 def test_pictures_are_chosen_by_name_or_evenly(results, pictures):

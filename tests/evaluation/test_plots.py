@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from evaluation import plots, semantic_plot
-from evaluation.curves import published
+from evaluation import plots, semantic_plot, semantics
+from evaluation.curves import curves_of, published
 from evaluation.metrics import METRICS
 from evaluation.references import REFERENCES
 
@@ -37,8 +37,9 @@ def rows():
 
 
 def test_figures_are_the_same_every_time(rows, tmp_path):
+    means = {m: curves_of(rows, m) for m in METRICS}
     for folder in ("one", "two"):
-        names = plots.draw_all(tmp_path / folder, rows, rows, {})
+        names = plots.draw_all(tmp_path / folder, rows, means, {})
     assert names == ["psnr_rgb", "psnr_luma", "psnr_luma_each", "ms_ssim_luma", "ms_ssim_luma_each"]
     for name, kind in itertools.product(names, ("png", "svg")):
         one, two = ((tmp_path / f / f"{name}.{kind}").read_bytes() for f in ("one", "two"))
@@ -47,12 +48,22 @@ def test_figures_are_the_same_every_time(rows, tmp_path):
 
 def test_accuracy_is_drawn_of_own_rows_and_of_controls(tmp_path):
     share = {"top1": 0.5, "top1_low": 0.4, "top1_high": 0.6}
-    head = {"who": "head", "arch": "pre", "classes": 10, **share}
+    head = {"who": "head", "arch": "pre", "model": "a", "classes": 10, "psnr_rgb": 30.0, **share}
     rows = [
         {**head, "bpp": 0.5, "control": "no", "sees": "float features"},
         {**head, "bpp": 0.2, "control": "no", "sees": "float features"},
         {**head, "bpp": 0.9, "control": "yes", "sees": "dequantised features"},
     ]
-    assert [p[0] for p in semantic_plot.points(rows, "head", "", "pre")] == [0.2, 0.5]
+    assert [p[0] for p in semantic_plot.points(rows, "head", (), "pre")] == [0.2, 0.5]
     semantic_plot.draw(tmp_path / "accuracy", rows)
     assert (tmp_path / "accuracy.png").exists()
+
+
+def test_controls_of_one_codec_are_drawn_once():
+    decoded = {"sees": semantics.DECODED, "who": "classifier"}
+    rows = [
+        {**decoded, "model": "pre-a", "arch": "pre", "psnr_rgb": 30.5},
+        {**decoded, "model": "post-a", "arch": "post", "psnr_rgb": 30.5},
+        {**decoded, "model": "post-b", "arch": "post", "psnr_rgb": 31.5},
+    ]
+    assert semantic_plot.repeated(rows) == {"post-a"}

@@ -42,6 +42,11 @@ def test_jpegs_are_optimised_and_subsampled_as_they_say(key):
     plain = io.BytesIO()
     Image.fromarray(X).save(plain, "JPEG", quality=50, subsampling=reference.name[-5:])
     assert len(data) < len(plain.getvalue())
+    for progressive in (False, True):
+        out = io.BytesIO()
+        options = {"subsampling": reference.name[-5:], "progressive": progressive}
+        Image.fromarray(X).save(out, "JPEG", quality=50, optimize=True, **options)
+        assert len(data) <= len(out.getvalue())
     layers = Image.open(io.BytesIO(data)).layer
     assert layers[0][1:3] == ((2, 2) if key == "jpeg420" else (1, 1))
 
@@ -67,6 +72,7 @@ def test_unreachable_rates_give_the_end_of_the_curve():
 def test_settings_are_printed():
     assert JPEG2000.setting(0.5) == "bpp=0.5 irreversible=True mct=1"
     assert "subsampling=4:2:0" in JPEG.describe()
+    assert "progressive=shortest of False|True" in JPEG.setting(50)
 
 
 def test_choice_by_key():

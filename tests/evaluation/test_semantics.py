@@ -101,6 +101,33 @@ def test_jpeg_has_as_many_bits(results):
     assert float(jpeg["bpp"]) == pytest.approx(float(own["bpp"]), rel=0.1)
 
 
+def measured_beside_jpeg(source, pre, jpeg_bytes):
+    """A measurement of one picture, as if its file had 100 bytes."""
+    (subject,) = semantics.open_subjects([("pre", pre)], source.labels, print)
+    some = {"all": [[0] * 5], "some": [[0] * 5]}
+    record = {"bytes": [100], "psnr_rgb": [30.0], "float": [[0]], "dequantised": [[0]]}
+    record |= {"jpeg_bytes": [jpeg_bytes], "jpeg_psnr_rgb": [28.0], "decoded": some, "jpeg": some}
+    records = {"pre": [record], semantics.ORIGINAL: [{"answers": some}]}
+    return semantics.Measured([subject], np.zeros(1, int), records)
+
+
+@pytest.mark.parametrize(
+    ("jpeg_bytes", "sees"), [(104, semantics.JPEG_EQUAL), (120, semantics.JPEG_SMALLEST)]
+)
+def test_jpeg_that_cannot_be_so_small_is_not_called_equal(source, pre, jpeg_bytes, sees):
+    m = measured_beside_jpeg(source, pre, jpeg_bytes)
+    rows = semantics.table(m, (0, 1, 2))
+    assert {r["sees"] for r in rows if "JPEG" in r["sees"]} == {sees}
+    told = [s for s in semantic_study.remarks(m, rows) if "quality 1" in s]
+    assert len(told) == (sees == semantics.JPEG_SMALLEST)
+
+
+def test_a_classifiers_answers_are_listed_once_if_the_set_has_all_its_classes(source, pre):
+    m = measured_beside_jpeg(source, pre, 100)
+    rows = semantics.table(m, tuple(range(classifier.CLASSES)))
+    assert len(of(rows, sees=semantics.ORIGINAL)) == 1
+
+
 def test_confusion_counts_every_picture(results):
     rows = read(results / "confusion-pre.csv")
     assert len(rows) == 3

@@ -71,3 +71,5 @@ def test_a_folder_of_pictures_is_measured(request, tmp_path, arch):
     assert "| whole | 3 | 3 | 100.0% | 100.0% | 100.0%" in out
     assert re.search(r"first search, 3 files: \d", out)
     assert (tmp_path / "out" / folder.path.name / "report.md").read_text() == out
+    _, err = call(*arguments, "--semantic_threshold=0.9", code=1)
+    assert "another semantic_threshold" in err

@@ -1,0 +1,73 @@
+"""Shipping a model: whole, and with figures of its own weights only."""
+
+import csv
+import json
+
+from evaluation.curves import KODAK
+from models import store
+from tests.test_commands import call
+
+
+def publish(checkpoints, *arguments):
+    """Runs the tool on another folder of shipped models."""
+    code = (
+        "import pathlib, sys; from models import store; import cli;"
+        f"store.CHECKPOINTS = pathlib.Path({str(checkpoints)!r});"
+        "from tools import publish; cli.run(publish.main, '')"
+    )
+    return call("-c", code, *arguments)[0]
+
+
+def write(path, rows):
+    with path.open("w", newline="") as handle:
+        lines = csv.DictWriter(handle, list(rows[0]))
+        lines.writeheader()
+        lines.writerows(rows)
+
+
+def write_results(out, name, fingerprint, images):
+    out.mkdir(exist_ok=True)
+    kodak = dict.fromkeys(("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma"), 0.5)
+    write(out / "rd.csv", [{"image": f"{i}.png"} for i in images])
+    summary = {"codec": name, "setting": fingerprint, "images": len(images), **kodak}
+    write(out / "summary.csv", [summary])
+    row = {"set": "a set", "model": name, "fingerprint": fingerprint, "control": "no"}
+    shares = dict.fromkeys(("bpp", "psnr_rgb", "top1", "top1_low", "top1_high"), 0.75)
+    write(out / "semantics.csv", [{**row, "classes": 3, "pictures": 9, **shares}])
+
+
+def test_a_model_replaces_an_older_one_and_gets_its_own_figures(tmp_path, pre, post):
+    shipped = tmp_path / "checkpoints"
+    publish(shipped, f"--model={post.path}", "--name=m", "--data=Nothing.")
+    old = store.open_folder(shipped / "m").fingerprints[0].hex()
+    publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")
+    folder = store.open_folder(shipped / "m")
+    assert folder.config.arch == "pre"
+    there = {p.name for p in (shipped / "m").iterdir()}
+    assert there == {store.CARD, *folder.card["sha256"]}
+    # Once more from itself, which must not lose it.
+    publish(shipped, f"--model={shipped / 'm'}", "--name=m", "--data=Something.")
+    card = store.open_folder(shipped / "m").card
+    assert card["data"] == "Something."
+    new, out = folder.fingerprints[0].hex(), tmp_path / "results"
+    write_results(out, "m", old, KODAK)
+    publish(shipped, f"--results={out}")
+    assert json.loads((shipped / "m" / store.CARD).read_text()) == card
+    write_results(out, "m", new, KODAK)
+    publish(shipped, f"--results={out}")
+    filled = store.open_folder(shipped / "m").card
+    assert filled["kodak"]["psnr_rgb"] == 0.5
+    assert filled["accuracy"] == {
+        "set": "a set", "classes": 3, "pictures": 9, "bpp": 0.75,
+        "psnr_rgb": 0.75, "top1": 0.75, "top1_low": 0.75, "top1_high": 0.75,
+    }  # fmt: skip
+
+
+def test_other_pictures_are_not_called_kodak(tmp_path, pre):
+    shipped, out = tmp_path / "checkpoints", tmp_path / "results"
+    publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")
+    write_results(out, "m", store.open_folder(shipped / "m").fingerprints[0].hex(), ["a", "b"])
+    assert "left out" in publish(shipped, f"--results={out}")
+    card = store.open_folder(shipped / "m").card
+    assert "kodak" not in card
+    assert card["accuracy"]["set"] == "a set"
