@@ -10,7 +10,8 @@ from typing import Any
 
 from absl import app, flags
 
-from files import NoRoom
+from files import BadFile, NoRoom
+from models.errors import ModelError
 
 
 class UserError(Exception):
@@ -32,12 +33,11 @@ def run(main: Callable[[list[str]], int | None], doc: str) -> None:
     app.define_help_flags()
     sys.modules["__main__"].__doc__ = doc
     try:
-        rest = flags.FLAGS(sys.argv)[1:]
-        code = main(rest)
+        code = main(_parse())
         sys.stdout.flush()
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)", 2)
-    except UserError as error:
+    except (UserError, ModelError, BadFile) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail("interrupted.", 130)
@@ -45,6 +45,13 @@ def run(main: Callable[[list[str]], int | None], doc: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code or 0)
+
+
+def _parse() -> list[str]:
+    try:
+        return flags.FLAGS(sys.argv)[1:]
+    except SystemExit:  # of --help, to which absl gives 1
+        sys.exit(0)
 
 
 def _fail(message: str, code: int) -> None:
@@ -63,7 +70,7 @@ Job = tuple[pathlib.Path, pathlib.Path | None]
 
 def pair_files(
     source: pathlib.Path,
-    target: pathlib.Path | None,
+    out: str | None,
     extensions: Collection[str],
     extension: str,
     *,
@@ -74,7 +81,8 @@ def pair_files(
 
     Args:
       source: a file, or a folder that is searched with its subfolders.
-      target: a file or a folder alike; None if nothing is written.
+      out: a file or a folder alike, a new folder ending in a slash where the source is
+        a file; None if nothing is written.
       extensions: of files to take in a folder, with their dots.
       extension: of files to write in a folder.
       overwrite: replace files that are there.
@@ -83,12 +91,13 @@ def pair_files(
     Raises:
       UserError: if there is nothing to do, or something would be overwritten.
     """
+    target = None if out is None else pathlib.Path(out)
     if not source.exists():
         raise UserError(f"{source} does not exist.")
     if not source.is_dir():
         if not source.is_file():
             raise UserError(f"{source} is no file and no folder.")
-        if target is not None and target.is_dir():
+        if target is not None and (target.is_dir() or str(out).endswith(os.sep)):
             target = target / f"{source.stem}{extension}"
         jobs: list[Job] = [(source, target)]
     else:

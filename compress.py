@@ -5,9 +5,11 @@
 
 IN and OUT are a file each, or a folder each (searched with its subfolders).
 Prints a line a picture: bytes, bits per pixel, and what it shows. With --bpp
-every shipped model of that arch is tried, and the file nearest to the rate kept.
+every picture is compressed by all shipped models of that arch, which takes as many
+times as long, and the file nearest to the rate is kept.
 """
 
+import math
 import os
 import pathlib
 
@@ -22,13 +24,13 @@ from models import labels
 from models.coding import container, treecode
 
 F = flags.FLAGS
-flags.DEFINE_string("model", "pre-0.5bpp", "A shipped model's name, or a model's folder.")
+flags.DEFINE_string("model", None, "A shipped model's name, or a model's folder; else ARCH-0.5bpp.")
 flags.DEFINE_float("bpp", None, "Bits per pixel to come near to, by choice of model.", 0)
-flags.DEFINE_enum("arch", "pre", ["pre", "post"], "Of the models that --bpp chooses from.")
+flags.DEFINE_enum("arch", "pre", ["pre", "post"], "Of the shipped model or models.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave pictures alone whose file is there.")
 flags.DEFINE_integer(
-    "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less."
+    "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less.", 1
 )
 flags.DEFINE_float(
     "semantic_threshold",
@@ -69,10 +71,10 @@ def find_models():
     """The folders of the models to try; raises ModelError or cli.UserError."""
     from models import store
 
+    if F.model and (F.bpp is not None or F["arch"].present):
+        raise cli.UserError("--bpp and --arch choose among shipped models: leave --model out.")
     if F.bpp is None:
-        return [store.find(F.model)]
-    if F["model"].present:
-        raise cli.UserError("--bpp chooses among the shipped models: leave --model out.")
+        return [store.find(F.model or f"{F.arch}-0.5bpp")]
     found = [folder for folder in store.shipped() if folder.config.arch == F.arch]
     if not found:
         raise cli.UserError(f"no {F.arch} model is shipped under {store.CHECKPOINTS}.")
@@ -82,21 +84,25 @@ def find_models():
 def main(rest):
     if len(rest) != 2:
         raise cli.UserError("compress.py takes two arguments: IN and OUT.")
+    if F.bpp is not None and not math.isfinite(F.bpp):
+        raise cli.UserError("--bpp takes a number of bits per pixel, such as 0.5.")
     jobs = cli.pair_files(
         pathlib.Path(rest[0]),
-        pathlib.Path(rest[1]),
+        rest[1],
         images.EXTENSIONS,
         container.EXTENSION,
         overwrite=F.overwrite,
         skip_existing=F.skip_existing,
     )
+    for _, target in jobs:
+        if target.suffix != container.EXTENSION:
+            raise cli.UserError(
+                f"{target} does not end in {container.EXTENSION}; of a folder, end it in a slash."
+            )
     from models import store
     from models.codec import Codec
 
-    try:
-        codecs = [Codec(folder) for folder in find_models()]
-    except store.ModelError as error:
-        raise cli.UserError(str(error)) from error
+    codecs = [Codec(folder) for folder in find_models()]
     return cli.run_jobs(
         jobs,
         lambda source, target: compress_file(codecs, source, target),

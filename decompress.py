@@ -24,11 +24,11 @@ F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model, if it is no shipped one.")
 flags.DEFINE_bool("semantics_only", False, "Print the label and write no picture.")
 flags.DEFINE_bool("levels", False, "Print the whole path, such as animal > dog > English springer.")
-flags.DEFINE_string("format", "png", "Extension of the pictures in a folder OUT.")
+flags.DEFINE_string("format", "png", "Extension of pictures in a folder OUT; PNG loses nothing.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave files alone whose picture is there.")
 flags.DEFINE_integer(
-    "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less."
+    "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less.", 1
 )
 flags.DEFINE_float(
     "semantic_threshold",
@@ -103,17 +103,19 @@ def main(rest):
             "decompress.py takes two arguments, IN and OUT, or IN and --semantics_only."
         )
     source = pathlib.Path(rest[0])
-    target = None if F.semantics_only else pathlib.Path(rest[1])
     jobs = cli.pair_files(
         source,
-        target,
+        None if F.semantics_only else rest[1],
         {container.EXTENSION},
         f".{F.format.lstrip('.')}",
         overwrite=F.overwrite,
         skip_existing=F.skip_existing,
     )
-    if target is not None:
-        _check_targets(jobs)
+    if not F.semantics_only:
+        from data import images
+
+        for _, target in jobs:
+            images.check_writable(target)  # before anything is decoded
     models = Models()
 
     def work(source, target):
@@ -122,17 +124,6 @@ def main(rest):
         return decompress_file(models, source, target)
 
     return cli.run_jobs(jobs, work, (container.CorruptFile, ModelError, BadFile, OSError))
-
-
-def _check_targets(jobs):
-    """Complains of what cannot be written before anything is decoded."""
-    from data import images
-
-    try:
-        for _, target in jobs:
-            images.check_writable(target)
-    except BadFile as error:
-        raise cli.UserError(str(error)) from error
 
 
 if __name__ == "__main__":

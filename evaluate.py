@@ -45,18 +45,15 @@ flags.DEFINE_bool(
 
 
 def find_models():
-    """The models asked for, with their names; raises cli.UserError."""
+    """The models asked for, with their names; raises cli.UserError or ModelError."""
     from evaluation.study import named
     from models import store
 
-    try:
-        folders = [
-            f for m in F.models for f in (store.shipped() if m == "all" else [store.find(m)])
-        ]
-        for folder in folders:
-            _ = folder.config  # a damaged one is named now rather than after hours
-    except store.ModelError as error:
-        raise cli.UserError(str(error)) from error
+    asked = [f for m in F.models for f in (store.shipped() if m == "all" else [store.find(m)])]
+    # A model that is named twice is measured once.
+    folders = list({folder.path.resolve(): folder for folder in asked}.values())
+    for folder in folders:
+        _ = folder.config  # a damaged one is named now rather than after hours
     if not folders:
         raise cli.UserError("there are no shipped models; name one with --models=DIR.")
     return named(folders)
@@ -82,7 +79,6 @@ def main(rest):
         )
     models, out = find_models(), pathlib.Path(F.out)
     from evaluation.workers import WorkerDied
-    from files import BadFile
 
     code = 0
     try:
@@ -90,7 +86,7 @@ def main(rest):
             code |= rate_distortion(models, out)
         if F.dataset:
             code |= semantics(models, out)
-    except (BadFile, WorkerDied) as error:
+    except WorkerDied as error:
         raise cli.UserError(str(error)) from error
     return code
 

@@ -9,10 +9,12 @@ breed. `pre` files are answered from their first bytes; of `post` files the feat
 are decoded and classified once, and the answers kept in ARCHIVE/.dsic-index.sqlite.
 
 Only the front of a `pre` file is read, which has a checksum of its own: damage to
-the picture behind it shows only where pictures are decoded, as by --html.
+the picture behind it shows only where pictures are decoded, as by --html. Files that
+cannot be read are named and counted, the others answered, and the exit code is 1.
 """
 
 import json
+import os
 import sys
 
 from absl import flags
@@ -20,7 +22,6 @@ from absl import flags
 import cli
 from archive import query, reading
 from archive.models import Models
-from models.errors import ModelError
 
 F = flags.FLAGS
 flags.DEFINE_string("label", None, "What the pictures are to show.")
@@ -31,51 +32,53 @@ flags.DEFINE_bool("json", False, "Print one JSON object.")
 flags.DEFINE_bool("stats", False, "Count files by label and level instead.")
 flags.DEFINE_string("originals", None, "Folder of the originals, for --stats; else beside.")
 flags.DEFINE_list("models", [], "Folders of further models, for files of these.")
-flags.DEFINE_integer("max_pixels", None, "Refuse to decode larger pictures than this.")
+flags.DEFINE_integer("max_pixels", None, "Refuse to decode larger pictures than this.", 1)
 
 
 def main(rest):
     if not rest or F.stats == (F.label is not None):
         raise cli.UserError("search.py takes folders or files, and either --label or --stats.")
+    if F.stats and F.html:
+        raise cli.UserError("--html shows the hits of --label, not --stats.")
+    if F.originals is not None and not (F.stats and os.path.isdir(F.originals)):
+        raise cli.UserError("--originals takes a folder that is there, and goes with --stats.")
     for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
         stream.reconfigure(errors="surrogateescape")
     models = Models(F.models)
     try:
+        if F.models:
+            _ = models.folders  # complains at once of one that is not there
         if F.label is not None:
             query.check_word(F.label, models)
         archive = reading.read(rest, models, F.max_pixels, cli.warn)
-    except FileNotFoundError as error:
-        raise cli.UserError(str(error)) from error
-    except (query.UnknownWord, ModelError) as error:
+        if not archive.count and not archive.failed:
+            raise cli.UserError(f"{' '.join(rest)}: there is no .dsic file.")
+    except (FileNotFoundError, query.UnknownWord) as error:
         raise cli.UserError(str(error)) from error
     for path, reason in archive.failed:
         cli.warn(f"{path}: {reason}")
-    if F.stats:
-        _print_stats(archive)
-    else:
-        _print_hits(archive, models)
+    failed = _print_stats(archive) if F.stats else _print_hits(archive, models)
+    return 1 if archive.failed or failed else 0
 
 
 def _print_hits(archive, models):
+    """Returns what could not be decoded for the sheet."""
     hits = query.search(archive, F.label, F.min_probability)
     shown = hits[: F.top] if F.top else hits
     undecoded = _write_sheet(shown, models) if F.html else []
     if F.json:
         print(json.dumps(_as_json(archive, hits, shown, undecoded), indent=1))
-        return
+        return undecoded
     for hit in shown:
         print(hit)
     _report(f"{len(hits)} of {archive.count} files show {F.label}", archive, len(shown), len(hits))
+    return undecoded
 
 
 def _write_sheet(hits, models):
     from archive import sheet
-    from files import BadFile
 
-    try:
-        failed = sheet.write(F.html, f"{F.label}: {len(hits)} files", hits, models, F.max_pixels)
-    except BadFile as error:
-        raise cli.UserError(str(error)) from error
+    failed = sheet.write(F.html, f"{F.label}: {len(hits)} files", hits, models, F.max_pixels)
     for path, reason in failed:
         cli.warn(f"{path} is not on the sheet: {reason}")
     return failed

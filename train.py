@@ -14,14 +14,13 @@ tables stay readable.
 import dataclasses
 import os
 import pathlib
-import re
 import sys
 
 from absl import flags
 
 import cli
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from models.config import PARTS, ModelConfig
@@ -78,7 +77,7 @@ flags.DEFINE_float(
 flags.DEFINE_string("out", "runs/deepsic", "Folder of checkpoints, logs and the exported model.")
 flags.DEFINE_string("refit", None, "A model that only gets new coding tables.")
 flags.DEFINE_bool("export_now", False, "Export the last checkpoint instead of training on.")
-flags.DEFINE_float("checkpoint_minutes", 5.0, "Between two checkpoints.")
+flags.DEFINE_float("checkpoint_minutes", 5.0, "Between two checkpoints.", 0)
 
 
 for _field in dataclasses.fields(ContextSettings):
@@ -129,31 +128,24 @@ def _context():
     return ContextSettings(**_values(ContextSettings, "context_"))
 
 
-def _without_folders(command):
-    """A command without the folders of this machine, for a card that others read."""
-    return re.sub(r"(?<=[=:\s'\"])(?:~|\.\.?)?/(?:[^\s/=:]+/)+", "", command)
-
-
 def _refit(context, seed):
     from data import sources
-    from files import BadFile
     from models import store
     from training import run
 
+    folder = store.find(F.refit)
     try:
-        folder = store.find(F.refit)
-        run.check_context(context, folder.config)
+        run.check_patches(context, folder.config)
         source = sources.open_source(F.dataset, "train", F.data_dir)
         extra = sources.open_extra(F.extra_images, cli.warn) if F.extra_images else None
         refitted = run.refit(folder, context, source, extra, seed)
-    except (store.ModelError, sources.MissingDataset, BadFile) as error:
+    except sources.MissingDataset as error:
         raise cli.UserError(str(error)) from error
     print(f"{refitted.path}: new tables {refitted.fingerprints[0].hex()}.")
 
 
 def _train(settings, context):
     from data import sources
-    from files import BadFile
     from models import store
     from training import folder, loop, run
 
@@ -165,26 +157,20 @@ def _train(settings, context):
         config = _config(len(source.labels), init)
         # Complain before hours of training.
         run.labels_of(source)
-        run.check_context(context, config)
+        run.check_patches(context, config, settings.patch)
         start = init.fingerprints[-1].hex() if init else None  # refits leave it alone
         record = folder.record_of(config, settings, source.labels, start)
         alone = F.strategy != "multi_worker"
         with folder.claimed(out, record, loop.has_checkpoint(out), alone):
             exported = _run(out, config, settings, context, source, extra, init)
-    except (
-        store.ModelError,
-        sources.MissingDataset,
-        loop.Stopped,
-        folder.OtherRun,
-        BadFile,
-    ) as error:
+    except (sources.MissingDataset, loop.Stopped, folder.OtherRun) as error:
         raise cli.UserError(str(error)) from error
     print(f"{exported.path}: the model {exported.fingerprints[0].hex()}.")
 
 
 def _run(out, config, settings, context, source, extra, init):
     """Trains, or trains on, and exports; returns the model's folder."""
-    from training import loop, run, strategies
+    from training import folder, loop, run, strategies
 
     strategy = strategies.make_strategy(F.strategy)
     model = run.build_model(config, settings, strategy, init)
@@ -195,7 +181,7 @@ def _run(out, config, settings, context, source, extra, init):
     step = training.resume()
     if step:
         print(f"{out}: resumed at step {step}.")
-    card = {"command": _without_folders(" ".join(["python", *sys.argv]))}
+    card = {"command": folder.public(" ".join(["python", "train.py", *sys.argv[1:]]))}
     if not F.export_now:
         training.train(source, extra)
     return run.export(training, out, source, extra, context, card, init)

@@ -6,12 +6,12 @@ import os
 import pathlib
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from files import BadFile as BadImage
 from files import too_many_pixels, write_atomically
-from files import write_text_atomically as write_text_atomically
 
 # Flat PNGs reach 340 pixels a byte, photographs hardly 100 in any format.
 PIXELS_PER_BYTE = 128
@@ -21,18 +21,20 @@ _OTHERS = ("avif", "jp2", "pbm", "pgm", "pnm", "ppm", "webp")
 EXTENSIONS = frozenset(f".{name}" for name in _COMMON + _OTHERS)
 # Pillow's readers of these. It has others, of which one starts Ghostscript.
 _READERS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
-# What decoded pictures are written as, and Pillow's names for it.
-WRITERS = {
-    ".png": "PNG",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".ppm": "PPM",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jp2": "JPEG2000",
-    ".webp": "WEBP",
-    ".avif": "AVIF",
+# What decoded pictures are written as, with Pillow's options: nothing is lost where the
+# format allows it, and little where not.
+_FINE = {"quality": 95, "subsampling": "4:4:4"}
+WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".bmp": ("BMP", {}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+    ".ppm": ("PPM", {}),
+    ".jpg": ("JPEG", _FINE),
+    ".jpeg": ("JPEG", _FINE),
+    ".jp2": ("JPEG2000", {}),
+    ".webp": ("WEBP", {"lossless": True}),
+    ".avif": ("AVIF", _FINE),
 }
 
 
@@ -131,8 +133,12 @@ def write_image(path: str | os.PathLike, x: np.ndarray) -> None:
     from PIL import Image
 
     check_writable(path)
-    kind = WRITERS[pathlib.Path(path).suffix.lower()]
+    kind, options = WRITERS[pathlib.Path(path).suffix.lower()]
+
+    def write(handle):
+        Image.fromarray(x).save(handle, format=kind, **options)
+
     try:
-        write_atomically(path, lambda handle: Image.fromarray(x).save(handle, format=kind))
+        write_atomically(path, write)
     except (KeyError, ValueError) as error:
         raise BadImage(f"{path} cannot be written in that format: {error}.") from error

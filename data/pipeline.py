@@ -102,13 +102,3 @@ def _mix(a: Batch, b: Batch) -> Batch:
     places = [(np.arange(p["x"].shape[0]) + 0.5) / p["x"].shape[0] for p in (a, b)]
     order = np.argsort(np.concatenate(places), kind="stable")
     return {k: tf.gather(tf.concat([a[k], b[k]], axis=0), order) for k in ("x", "label")}
-
-
-def evaluation_batches(source: Source, *, batch: int, side: int) -> tf.data.Dataset:
-    """Every picture of a source once, centred and resized, in its fixed order."""
-
-    def cut(example: Batch) -> Batch:
-        return {"x": augment.centre_patch(example["image"], side), "label": example["label"]}
-
-    patches = source.examples.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return patches.batch(batch).prefetch(tf.data.AUTOTUNE)

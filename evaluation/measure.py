@@ -159,12 +159,8 @@ def _open(picture: Picture) -> tuple[np.ndarray, metrics.Meter]:
 @functools.cache
 def codec_of(folder: str) -> Codec:
     """A model, loaded once in a process and warm, so that no timing counts its compilation."""
-    import tensorflow as tf
-
     from models.codec import Codec
 
-    # It takes a codec's three networks for one that is compiled again and again.
-    tf.get_logger().setLevel("ERROR")
     codec = Codec(store.open_folder(pathlib.Path(folder)))
     codec.decompress(codec.compress(np.zeros((64, 64, 3), np.uint8)))
     return codec

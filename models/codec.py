@@ -18,13 +18,12 @@ from models import quantiser, store
 from models.coding import container
 from models.coding.container import Header, Semantics
 from models.coding.symbols import SymbolCoder
+from models.config import ModelConfig
 from models.labels import THRESHOLD, Label, label_of
 from models.tiling import tiled
 
-# Cells of a tile, and how far around it the networks look: more than their
-# receptive fields, which are under 5 cells for every choice of strides.
+# Side of a tile.
 TILE_PIXELS = 768
-MARGIN = 8
 # Of what is classified in one call; part of what a label is, so it stays.
 DESCRIBED_PIXELS = 1024
 # Cells that are quantised in one call.
@@ -32,9 +31,28 @@ QUANTISED_CELLS = 1 << 14
 
 
 def _compiled(network, channels: int):
-    """A network as one graph for every size of picture."""
+    """A network as one graph for every size of picture.
+
+    The graph itself is called: of functions that are traced, one in each of several models,
+    TensorFlow complains that they were traced too often.
+    """
     spec = tf.TensorSpec((None, None, None, channels), tf.float32)
-    return tf.function(lambda x: network(x, training=False), input_signature=[spec])
+    traced = tf.function(lambda x: network(x, training=False), input_signature=[spec])
+    return traced.get_concrete_function()
+
+
+def margin_of(config: ModelConfig) -> int:
+    """How many cells around a tile the networks look, at most.
+
+    Each stage looks half a kernel of its finer side around, and interpolates between
+    neighbours of its coarser one.
+    """
+    pixels, fine = 0, 1
+    for kernel, stride in zip(config.kernels, config.strides, strict=True):
+        pixels += kernel // 2 * fine
+        fine *= stride
+        pixels += fine
+    return -(-pixels // config.stride)
 
 
 class Codec:
@@ -90,7 +108,7 @@ class Codec:
             step_in=stride,
             step_out=1,
             tile=TILE_PIXELS // stride,
-            margin=MARGIN,
+            margin=margin_of(self.config),
             out=out,
         )
 
@@ -121,7 +139,7 @@ class Codec:
             step_in=1,
             step_out=stride,
             tile=TILE_PIXELS // stride,
-            margin=MARGIN,
+            margin=margin_of(self.config),
             out=out,
         )
         return out[:height, :width]

@@ -2,6 +2,8 @@
 
       f ─► normalise ─► conv ─► conv ↓2 ─► conv ↓2 ─► conv ─► mean ─► fc1 ─► fc2 ─► logits
 
+At stride 16 and above only the second of the two subsamples, so that strides 8 and 16 both
+end at 1/32 of the picture's side.
 The mean over positions before the first fully connected layer lets it take
 pictures of any size. With `head_depth`, residual blocks follow each of the first
 three convolutions; the paper leaves the number of layers open.
@@ -57,7 +59,6 @@ class SemanticHead(tf.keras.layers.Layer):
         width = config.head_width
         # Features keep most of their range for a few channels; the head wants them even.
         self.even = tf.keras.layers.BatchNormalization(name="even")
-        # The head works at 1/32 of the picture's side in the end, whatever the stride.
         first = 2 if config.stride < 16 else 1
         plan = [(width, 1), (3 * width // 2, first), (2 * width, 2), (2 * width, 1)]
         self.blocks = [

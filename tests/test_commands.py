@@ -110,6 +110,9 @@ def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
     [
         (["compress.py", "nowhere.png", "out.dsic"], "does not exist"),
         (["compress.py", "README.md"], "two arguments"),
+        (["compress.py", "README.md", "/tmp/looks.png"], ".dsic"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=nan"], "--bpp"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--arch=post", "--model=a"], "--model"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--model=nothing"], "nothing"),
         (["compress.py", "--colour=red"], "--help"),
         (["decompress.py", "README.md", "/tmp/x.png"], "no .dsic file"),
@@ -123,6 +126,15 @@ def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
         (["train.py", "--strides=4,2"], "strides"),
         (["train.py", "--strides=4,2,x,1"], "strides"),
         (["train.py", "--parts=nose"], "nose"),
+        (["train.py", "--batch=0"], "--batch"),
+        (["train.py", "--refit=nothing"], "nothing"),
+        (["-m", "tools.ablation", "--images=docs/*", "--models=nothing"], "nothing"),
+        (["-m", "tools.benchmark", "--models=nothing"], "nothing"),
+        (["-m", "tools.benchmark", "--threads=a"], "--threads"),
+        (["-m", "tools.large", "--megapixels=a"], "--megapixels"),
+        (["-m", "tools.measure_search", "--data=/nowhere"], "--data"),
+        (["-m", "tools.publish", "--results=/nowhere"], "/nowhere"),
+        (["-m", "tools.publish", "--model=a", "--name=../a", "--data=b"], "../a"),
     ],
 )
 def test_mistakes_get_one_sentence(arguments, hint):
@@ -131,6 +143,26 @@ def test_mistakes_get_one_sentence(arguments, hint):
     lines = [line for line in err.splitlines() if line.strip()]
     assert len(lines) == 1
     assert hint in lines[0]
+
+
+def test_new_folders_are_told_by_a_slash(pre, picture, tmp_path):
+    out, _ = call("compress.py", picture, f"{tmp_path}/new/", f"--model={pre.path}")
+    assert out.startswith(str(tmp_path / "new" / "in.dsic"))
+
+
+def test_many_models_in_one_process_are_no_cause_for_warnings(tmp_path, picture):
+    """TensorFlow warns of a function that is traced five times."""
+    path = tmp_path / "checkpoints"
+    for i in range(6):
+        make_model(path / f"post-{i}bpp", "post", [f"c{i}", "dog"])
+    code = (
+        "import pathlib, sys; from models import store; import cli, compress;"
+        f"store.CHECKPOINTS = pathlib.Path({str(path)!r});"
+        "cli.run(compress.main, '')"
+    )
+    out, err = call("-c", code, picture, tmp_path / "a.dsic", "--bpp=1", "--arch=post")
+    assert " with post-" in out
+    assert err == ""
 
 
 def test_another_model_is_named_by_its_fingerprint(post, coded, tmp_path):
@@ -218,6 +250,7 @@ def test_help_answers_without_tensorflow(script):
     )
     out, _ = call("-c", code)
     assert "python" in out
+    call(script, "--help")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def posts(post, tmp_path_factory):
 
 def test_hits_come_sorted_and_bad_files_are_named(tmp_path):
     folder = write_archive(tmp_path / "a")
-    out, err = call("search.py", folder, "--label=vertebrate", "--min_probability=0.75")
+    out, err = call("search.py", folder, "--label=vertebrate", "--min_probability=0.75", code=1)
     assert out.splitlines() == [
         f"{folder}/fish.dsic: tench (90%)",
         f"{folder}/in/dog.dsic: English springer (80%)",
@@ -59,7 +59,7 @@ def test_pre_files_are_answered_with_the_standard_library(tmp_path):
         "import sys; sys.argv = ['search.py', sys.argv[1], '--label=dog', '--top=1', '--json'];"
         "import runpy\n"
         "try: runpy.run_path('search.py', run_name='__main__')\n"
-        "except SystemExit as e: assert not e.code\n"
+        "except SystemExit as e: assert e.code == 1\n"
         "assert not {'tensorflow', 'numpy', 'PIL', 'sqlite3'} & set(sys.modules)"
     )
     out, _ = call("-c", code, folder)
@@ -75,10 +75,10 @@ def test_pre_files_are_answered_with_the_standard_library(tmp_path):
 def test_stats_count_and_compare_with_originals(tmp_path):
     folder = write_archive(tmp_path / "a")
     (folder / "fish.jpg").write_bytes(bytes(1000))
-    out, _ = call("search.py", folder, "--stats")
+    out, _ = call("search.py", folder, "--stats", code=1)
     assert "vertebrate" in out
     assert "1 originals are there: 1000 bytes" in out
-    out, _ = call("search.py", folder, "--stats", "--json")
+    out, _ = call("search.py", folder, "--stats", "--json", code=1)
     found = json.loads(out)
     assert found["files"] == 8
     assert found["saved"]["originals"] == 1000
@@ -104,7 +104,7 @@ def test_changed_post_files_are_asked_again(post, posts, tmp_path):
     (folder / "0.dsic").write_bytes(b"DSIC and nothing more")
     os.remove(folder / "1.dsic")
     shutil.copy(folder / "2.dsic", folder / "3.dsic")
-    out, err = call("search.py", folder, "--label=entity", f"--models={post.path}")
+    out, err = call("search.py", folder, "--label=entity", f"--models={post.path}", code=1)
     assert sorted(line.split(":")[0] for line in out.splitlines()) == [
         str(folder / "2.dsic"), str(folder / "3.dsic"),
     ]  # fmt: skip
@@ -117,13 +117,13 @@ def test_damaged_post_files_are_named_and_files_of_absent_models_too(post, posts
     data = bytearray((folder / "1.dsic").read_bytes())
     data[-1] ^= 1
     (folder / "1.dsic").write_bytes(data)
-    _, err = call("search.py", folder, "--label=entity", f"--models={post.path}")
+    _, err = call("search.py", folder, "--label=entity", f"--models={post.path}", code=1)
     assert "1.dsic: the checksum is wrong" in err
     assert "2 of 3 files show entity; 1 could not be read." in err
     os.remove(folder / index.NAME)
-    _, err = call("search.py", folder, "--label=entity")
+    _, err = call("search.py", folder, "--label=entity", code=1)
     assert err.count("--models=DIR") == 2 + 1
-    _, err = call("search.py", folder, "--label=entity", "--max_pixels=100")
+    _, err = call("search.py", folder, "--label=entity", "--max_pixels=100", code=1)
     assert err.count("--max_pixels") == 3
 
 
@@ -132,7 +132,8 @@ def test_a_sheet_holds_the_hits_and_no_other_file(pre, tmp_path):
     coded(pre, folder, sizes=((40, 56), (300, 40)))
     write_pre(folder / "foreign.dsic", [0.0, 0.9, 0.1])
     sheet = tmp_path / "out.html"
-    _, err = call("search.py", folder, "--label=entity", f"--html={sheet}", f"--models={pre.path}")
+    models = f"--models={pre.path}"
+    _, err = call("search.py", folder, "--label=entity", f"--html={sheet}", models, code=1)
     assert "foreign.dsic is not on the sheet" in err
     text = sheet.read_text()
     assert text.count("<img") == 2
@@ -165,7 +166,8 @@ def test_classes_of_ones_own_are_found_with_their_groups(pre, tmp_path):
             "pre", folder.fingerprints[0], 10, 10, labels.semantics(probabilities)
         )
         (tmp_path / "a" / f"{name}.dsic").write_bytes(container.pack(header, b""))
-    out, err = call("search.py", tmp_path / "a", "--label=Pet", f"--models={folder.path}")
+    models = f"--models={folder.path}"
+    out, err = call("search.py", tmp_path / "a", "--label=Pet", models, code=1)
     assert out == f"{tmp_path}/a/cat.dsic: cat (90%)\n"
     assert "foreign.dsic: its model 6e6f6e65 is not here" in err
     assert "1 of 3 files" in err
@@ -187,6 +189,10 @@ def test_labels_that_make_no_tree_are_damaged(pre, tmp_path):
         (["tests", "--label=doge"], "the nearest: dog"),
         (["tests", "--label=xyzzy", "--models=nothing"], "no model nothing"),
         (["tests", "--label=dog", "--min_probability=2"], "min_probability"),
+        (["docs", "--label=dog"], "no .dsic file"),
+        (["docs", "--stats", "--html=x.html"], "--html"),
+        (["docs", "--stats", "--originals=/nowhere"], "--originals"),
+        (["docs", "--stats", "--models=nothing"], "nothing"),
     ],
 )
 def test_mistakes_get_one_sentence(arguments, hint):

@@ -137,12 +137,16 @@ def main(rest):
         _measure_here(int(os.environ[THREADS]))
         return 0
     matching()
+    if not all(n.isdecimal() and int(n) for n in F.threads):
+        raise cli.UserError("--threads takes numbers, such as 1,2.")
     head = " ".join(f"{p:>9}" for p in (*PARTS, "total"))
     print(f"{'model':14} {'threads':>7} {'ms a file':9} {head} coding/network", flush=True)
     for threads in F.threads:
         environment = os.environ | {THREADS: threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
         command = [sys.executable, "-m", "tools.benchmark", *sys.argv[1:]]
-        subprocess.run(command, env=environment, check=True)
+        code = subprocess.run(command, env=environment).returncode
+        if code:  # it has said why
+            return code
     return 0
 
 

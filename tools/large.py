@@ -55,10 +55,14 @@ def main(rest):
         raise cli.UserError(f"large takes flags only, not {rest[0]!r}.")
     from data.images import write_image
 
+    try:
+        sizes = [float(m) for m in F.megapixels]
+    except ValueError as error:
+        raise cli.UserError(f"--megapixels takes numbers: {error}.") from error
     print(
         f"{'megapixels':>10} {'direction':10} {'seconds':>8} {'s/MP':>6} {'peak MiB':>9} {'bpp':>6}"
     )
-    for megapixels in map(float, F.megapixels):
+    for megapixels in sizes:
         with tempfile.TemporaryDirectory() as folder:
             source, coded, back = (
                 str(pathlib.Path(folder) / n) for n in ("x.png", "x.dsic", "y.png")

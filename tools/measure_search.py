@@ -195,15 +195,12 @@ def measure(codec, folder, found):
 
 
 def main(rest):
-    if rest or not F.data:
-        raise cli.UserError("measure_search takes flags only, and needs --data=DIR.")
+    if rest or not F.data or not os.path.isdir(F.data):
+        raise cli.UserError("measure_search takes flags only, and needs a folder: --data=DIR.")
     from models import store
     from models.codec import Codec
 
-    try:
-        codec = Codec(store.find(F.model))
-    except store.ModelError as error:
-        raise cli.UserError(str(error)) from error
+    codec = Codec(store.find(F.model))
     found = pictures(pathlib.Path(F.data))
     unknown = set(found.values()) - set(codec.labels.classes)
     if unknown or not found:

@@ -10,9 +10,13 @@ is not of the weights that are shipped.
 
 import csv
 import json
+import os
 import pathlib
+import re
 
 from absl import flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cli
 
@@ -88,15 +92,14 @@ def write_results(results):
 def main(rest):
     if rest or not (F.results or (F.model and F.name and F.data)):
         raise cli.UserError("publish needs --model, --name and --data, or --results.")
-    from models.errors import ModelError
-
-    try:
-        if F.model:
-            ship()
-        if F.results:
-            write_results(pathlib.Path(F.results))
-    except (ModelError, OSError) as error:
-        raise cli.UserError(str(error)) from error
+    if F.name and not re.fullmatch(r"\w[\w.-]*", F.name):
+        raise cli.UserError(f"{F.name} cannot be the name of a folder under checkpoints/.")
+    if F.results and not pathlib.Path(F.results).is_dir():
+        raise cli.UserError(f"{F.results} does not exist.")
+    if F.model:
+        ship()
+    if F.results:
+        write_results(pathlib.Path(F.results))
     return 0
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +15,24 @@ import files
 RECORD = "run.json"
 _LOCK = ".lock"
 
+# From the root, from home, or from above.
+_PRIVATE = re.compile(r"(?<=[=:\s])(?:~|\.\.?)?/\S+")
+
 
 class OtherRun(Exception):
     """The folder is another run's; the message says what is different and what to do."""
+
+
+def public(command: str) -> str:
+    """A command for a card that others read: of paths on this machine, only what they lead to."""
+
+    def shorten(match: re.Match[str]) -> str:
+        parts = [part for part in match[0].split("/") if part]
+        wild = [i for i, part in enumerate(parts) if "*" in part or "?" in part]
+        kept = min(wild, default=len(parts)) - 1  # with the folder before the first wildcard
+        return "/".join(["DATA", *parts[max(kept, 0) :]])
+
+    return _PRIVATE.sub(shorten, command)
 
 
 def record_of(config: Any, settings: Any, labels: tuple[str, ...], start: str | None) -> dict:

@@ -107,8 +107,17 @@ def refit(
     return store.add_tables(folder, fit_tables(model, context, maps, seed))
 
 
-def check_context(context: ContextSettings, config: ModelConfig) -> None:
-    """Raises ValueError if the patches are too small to hold a position of every pass."""
+def check_patches(context: ContextSettings, config: ModelConfig, patch: int = 0) -> None:
+    """Raises ValueError if a side is no multiple of the stride, or too small for the coder.
+
+    Args:
+      context: whose patches must hold a position of every pass.
+      config: of the model.
+      patch: side of the patches that the networks are trained on.
+    """
+    for name, side in (("patch", patch), ("context_patch", context.patch)):
+        if side % config.stride:
+            raise ValueError(f"--{name} must be a multiple of {config.stride} for that model.")
     if context.patch <= 4 * config.stride:
         raise ValueError(f"--context_patch must be more than {4 * config.stride} for that model.")
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Callable
+from typing import ClassVar
 
 from models.config import PARTS
+
+
+def _check(settings, names: tuple[str, ...], what: str, fits: Callable[[float], bool]) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not (math.isfinite(value) and fits(value)):
+            raise ValueError(f"--{settings.PREFIX}{name} must be {what}, not {value}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +48,7 @@ class TrainSettings:
       label_smoothing: share of a label that is spread over all classes.
     """
 
+    PREFIX: ClassVar[str] = ""
     lambda1: float = 0.01
     lambda2: float = 0.1
     steps: int = 8_000_000
@@ -61,6 +72,16 @@ class TrainSettings:
     parts: tuple[str, ...] = PARTS
     label_smoothing: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Raises ValueError, with the flag's name, for what cannot be trained with."""
+        positive = ("steps", "batch", "patch", "init_scale", "decay")
+        not_negative = ("lambda1", "lambda2", "lr", "prior_lr", "fc_lr_factor", "warmup", "clip")
+        _check(self, positive, "positive", lambda v: v > 0)
+        _check(self, not_negative, "0 or more", lambda v: v >= 0)
+        _check(self, ("extra_share", "label_smoothing"), "0 to 1", lambda v: 0 <= v <= 1)
+        _check(self, ("least_area",), "more than 0, at most 1", lambda v: 0 < v <= 1)
+        _check(self, ("ema",), "0 or more, less than 1", lambda v: 0 <= v < 1)
+
     def to_json(self) -> str:
         """The settings as indented JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -79,9 +100,16 @@ class ContextSettings:
       extra_share: share of unlabelled pictures among them.
     """
 
+    PREFIX: ClassVar[str] = "context_"
     steps: int = 3000
     hidden: int = 48
     maps: int = 800
     patch: int = 256
     least_area: float = 0.5
     extra_share: float = 0.6
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, with the flag's name, for what cannot be fitted with."""
+        _check(self, ("steps", "hidden", "maps", "patch"), "positive", lambda v: v > 0)
+        _check(self, ("extra_share",), "0 to 1", lambda v: 0 <= v <= 1)
+        _check(self, ("least_area",), "more than 0, at most 1", lambda v: 0 < v <= 1)

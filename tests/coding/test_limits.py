@@ -36,11 +36,11 @@ def test_small_files_may_promise_less(tmp_path):
         limits.read_file(path)
     assert limits.read_file(path, 100_000_000)[0].width == 10_000
     assert limits.read_file(write(path, 4096, 4096))[0].width == 4096
-    # Twice as many pixels a byte as grey pictures take.
-    path = write(path, 10_000, 10_000, bytes(10**8 // 680))
+    per_byte = limits.PIXELS_PER_BYTE
+    path = write(path, 10_000, 10_000, bytes((10**8 - files.ANY_PIXELS) // per_byte - 100))
     with pytest.raises(CorruptFile, match="empty"):
         limits.read_file(path)
-    path = write(path, 10_000, 10_000, bytes(10**8 // 340))
+    path = write(path, 10_000, 10_000, bytes((10**8 - files.ANY_PIXELS) // per_byte + 100))
     assert limits.read_file(path)[0].width == 10_000
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.pipeline import evaluation_batches, training_batches
+from data.pipeline import training_batches
 from data.sources import Source, open_extra, open_source
-from tests.data.pictures import CLASSES, TRAIN, VAL, encoded, photograph
+from tests.data.pictures import encoded, photograph
 
 SIDE = 16
 
@@ -145,22 +145,3 @@ def test_real_files_mix_with_extra_files(picture_folder):
         assert (batch["label"] == -1).sum() == 3
     again = take(labelled, extra, 1, first_step=2)
     assert_same(again, batches[2:])
-
-
-def test_evaluation_shows_every_picture_once_in_order(labelled):
-    batches = list(evaluation_batches(labelled, batch=4, side=SIDE))
-    assert [len(b["label"]) for b in batches] == [4, 4, 2]
-    labels = np.concatenate([b["label"] for b in batches])
-    np.testing.assert_array_equal(labels, np.arange(10))
-    again = list(evaluation_batches(labelled, batch=4, side=SIDE))
-    for one, other in zip(batches, again, strict=True):
-        np.testing.assert_array_equal(one["x"], other["x"])
-
-
-def test_evaluation_of_a_folder_has_its_labels(picture_folder):
-    val = open_source(f"folder:{picture_folder}", "val")
-    batches = list(evaluation_batches(val, batch=4, side=SIDE))
-    labels = np.concatenate([b["label"] for b in batches])
-    np.testing.assert_array_equal(np.bincount(labels), [VAL] * len(CLASSES))
-    assert val.count == VAL * len(CLASSES)
-    assert TRAIN != VAL

@@ -4,15 +4,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.codec import margin_of
 from models.features import FeatureExtractor
 from models.reconstruction import Reconstruction
 from models.tiling import tiled
 from tests.data.pictures import photograph
 from tests.models.tiny import tiny_config
 
-TILE, MARGIN = 6, 5
-ROWS, COLUMNS = 19, 13
-STRIDES = [(4, 2, 1, 1), (4, 2, 2, 1), (2, 2, 1, 1)]
+TILE = 6
+ROWS, COLUMNS = 41, 33
+SHAPES = [
+    ((4, 2, 1, 1), (7, 5, 3, 3)),
+    ((4, 2, 2, 1), (7, 5, 3, 3)),
+    ((2, 2, 1, 1), (7, 5, 3, 3)),
+    ((4, 2, 1, 1), (15, 15, 15, 15)),
+    ((1, 1, 1, 1), (3, 5, 3, 3)),
+]
 
 
 def call(network):
@@ -44,16 +51,18 @@ def rebuild(reconstruction, f, stride, margin):
 
 
 @pytest.mark.parametrize("normalisation", ["batch", "gdn"])
-@pytest.mark.parametrize("strides", STRIDES)
-def test_tiled_networks_equal_whole_ones(strides, normalisation):
-    config = tiny_config(strides=strides, normalisation=normalisation)
+@pytest.mark.parametrize(("strides", "kernels"), SHAPES)
+def test_tiled_networks_equal_whole_ones(strides, kernels, normalisation):
+    config = tiny_config(strides=strides, kernels=kernels, normalisation=normalisation)
+    margin = margin_of(config)
+    assert TILE + margin < COLUMNS  # or nothing would be cut off
     x = photograph(1, ROWS * config.stride, COLUMNS * config.stride)
     extractor, reconstruction = FeatureExtractor(config), Reconstruction(config)
     whole = call(extractor)(x[None])[0]
     assert np.ptp(whole) > 0.01
-    np.testing.assert_allclose(extract(extractor, x, config.stride, MARGIN), whole, atol=1e-4)
+    np.testing.assert_allclose(extract(extractor, x, config.stride, margin), whole, atol=1e-4)
     x_hat = call(reconstruction)(whole[None])[0]
-    tiles = rebuild(reconstruction, whole, config.stride, MARGIN)
+    tiles = rebuild(reconstruction, whole, config.stride, margin)
     np.testing.assert_allclose(tiles, x_hat, atol=1e-2 / 255 * np.ptp(x_hat) + 1e-4)
 
 

@@ -9,10 +9,25 @@ import pytest
 
 from files import BadFile
 from tests.models.tiny import tiny_config
-from training.folder import RECORD, OtherRun, claimed, record_of
+from training.folder import RECORD, OtherRun, claimed, public, record_of
 from training.settings import TrainSettings
 
 LABELS = ("cat", "dog", "emu")
+
+
+@pytest.mark.parametrize(
+    ("flag", "shown"),
+    [
+        ("--dataset=folder:/home/me/sets/dogs", "--dataset=folder:DATA/dogs"),
+        ("--dataset=folder:/home/me/sets/dogs/", "--dataset=folder:DATA/dogs"),
+        ("--extra_images=~/all/photos/**/*.jpg", "--extra_images=DATA/photos/**/*.jpg"),
+        ("--extra_images=/*", "--extra_images=DATA/*"),
+        ("--init_from=../runs/a/model", "--init_from=DATA/model"),
+        ("--out=runs/a --decay_at=0.5,0.8", "--out=runs/a --decay_at=0.5,0.8"),
+    ],
+)
+def test_cards_do_not_tell_of_folders_of_this_machine(flag, shown):
+    assert public(f"python train.py {flag}") == f"python train.py {shown}"
 
 
 def record(labels=LABELS, start=None, config=None, **settings):

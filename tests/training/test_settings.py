@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from training.settings import TrainSettings
+from training.settings import ContextSettings, TrainSettings
 
 
 def test_defaults_are_the_papers():
@@ -22,6 +22,31 @@ def test_json_holds_every_setting():
         **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     )
     assert rebuilt == s
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0),
+        ("batch", 0),
+        ("patch", -8),
+        ("lr", -1.0),
+        ("lr", float("nan")),
+        ("lambda1", float("inf")),
+        ("extra_share", 2.0),
+        ("least_area", 7.0),
+        ("least_area", 0.0),
+        ("ema", 1.0),
+    ],
+)
+def test_values_that_cannot_be_trained_with_are_refused_by_their_flag(name, value):
+    with pytest.raises(ValueError, match=f"--{name} must be .*, not {value}"):
+        TrainSettings(**{name: value})
+
+
+def test_the_context_classifiers_flags_have_their_own_names():
+    with pytest.raises(ValueError, match="--context_steps must be positive, not 0"):
+        ContextSettings(steps=0)
 
 
 def test_settings_are_frozen():
