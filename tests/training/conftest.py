@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from data.sources import open_source
 from tests.data.pictures import write_class_folders
+from training import step
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,17 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def spoiled(monkeypatch):
+    """A factor on every loss, NaN until something else is assigned to it."""
+    factor = tf.Variable(float("nan"))
+    joint_loss = step.joint_loss
+
+    def times_factor(*args):
+        losses = joint_loss(*args)
+        return losses._replace(total=losses.total * factor)
+
+    monkeypatch.setattr(step, "joint_loss", times_factor)
+    return factor

@@ -167,11 +167,11 @@ def test_a_picture_that_cannot_be_decoded_is_said_so(tmp_path, source):
     assert loop.has_checkpoint(tmp_path)
 
 
-@pytest.mark.usefixtures("eagerly")
+@pytest.mark.usefixtures("eagerly", "spoiled")
 def test_run_whose_loss_stays_undefined_is_given_up(tmp_path, source, monkeypatch):
     monkeypatch.setattr(loop, "REPORT_EVERY", 2)
     monkeypatch.setattr(loop, "BAD_STEPS", 3)
-    run = make_run(tmp_path, lambda1=float("nan"), parts=("features", "prior", "reconstruction"))
+    run = make_run(tmp_path, parts=("features", "prior", "reconstruction"))
     with pytest.raises(loop.TrainingDiverged, match=r"up to step 4: lower --lr"):
         run.train(source, None)
 
