@@ -10,7 +10,7 @@ from models.coding import container
 from models.coding.container import CorruptFile, Header
 
 # What each byte of a file may promise. Plain grey takes a byte for 200 pixels with models of
-# 0.5 bpp, for 2,500 with one of 0.11.
+# 0.5 bpp, for 1,300 with one of 0.12.
 PIXELS_PER_BYTE = 4096
 # More than any coder takes for a pixel, and for everything else in a file.
 _BYTES_PER_PIXEL = 64
