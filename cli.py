@@ -1,4 +1,4 @@
-"""What the four commands share: flags, exit codes, and errors as one sentence."""
+"""What all commands share: flags, exit codes, and errors as one sentence."""
 
 from __future__ import annotations
 

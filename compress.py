@@ -35,7 +35,7 @@ flags.DEFINE_integer(
 flags.DEFINE_float(
     "semantic_threshold",
     labels.THRESHOLD,
-    "How likely a label must be; it is as special as that allows, in steps of 1/16.",
+    "How likely a label must be; it is as specific as that allows, in steps of 1/16.",
     0,
     15 / 16,
 )

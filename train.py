@@ -181,7 +181,7 @@ def _run(out, config, settings, context, source, extra, init):
     step = training.resume()
     if step:
         print(f"{out}: resumed at step {step}.")
-    card = {"command": folder.public(" ".join(["python", "train.py", *sys.argv[1:]]))}
+    card = {"command": folder.public(["python", "train.py", *sys.argv[1:]])}
     if not F.export_now:
         training.train(source, extra)
     return run.export(training, out, source, extra, context, card, init)

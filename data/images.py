@@ -140,5 +140,6 @@ def write_image(path: str | os.PathLike, x: np.ndarray) -> None:
 
     try:
         write_atomically(path, write)
-    except (KeyError, ValueError) as error:
+    # What Pillow raises on pictures that a format cannot hold differs between formats.
+    except (KeyError, ValueError, RuntimeError) as error:
         raise BadImage(f"{path} cannot be written in that format: {error}.") from error

@@ -1,4 +1,4 @@
-"""Batches for training and for measuring, as tf.data pipelines.
+"""Batches for training, as tf.data pipelines.
 
 Everything random is drawn from (seed, index of the example since step 0), so a
 run that starts again at step n sees what it would have seen without the break.

@@ -144,16 +144,21 @@ def table(
         mean = means.get(metric, {})
         known = len({r["image"] for r in complete(rows, metric)})
         others = published.get(metric, {})
-        for name in (n for n in mean if n.startswith("DeepSIC")):
-            measured = [n for n in mean if not n.startswith("DeepSIC")]
+        # A picture's own curves need nothing of the other pictures, means need all.
+        names = dict.fromkeys([*mean, *(n for p in pictures for n in p)])
+        measured = [n for n in names if not n.startswith("DeepSIC")]
+        for name in (n for n in names if n.startswith("DeepSIC")):
             for reference in measured:
                 each = [
                     compare(p[name], p[reference]) for p in pictures if {name, reference} <= {*p}
                 ]
                 count = sum(not d.note for d in each)
                 lines.append(_line(metric, name, reference, PER_PICTURE, count, average(each)))
-            for reference, curve in [*((n, mean[n]) for n in measured), *others.items()]:
-                shown = reference if reference in measured else f"{reference}, published"
+            if name not in mean:
+                continue
+            here = {n: mean[n] for n in measured if n in mean}
+            for reference, curve in [*here.items(), *others.items()]:
+                shown = reference if reference in here else f"{reference}, published"
                 delta = compare(mean[name], curve)
                 lines.append(_line(metric, name, shown, MEAN_CURVES, known, delta))
     return lines

@@ -141,7 +141,7 @@ def work(task: Task) -> list[str]:
         try:
             row = _measure(task.subject, setting, x, meter)
         # What codecs raise on pictures they cannot take, such as too large ones.
-        except (ValueError, OSError, store.ModelError) as error:
+        except (ValueError, OSError, RuntimeError, store.ModelError) as error:
             name = f"{task.subject.name} {setting}"
             troubles.append(f"{task.picture.name} does not go through {name}: {error}")
             continue

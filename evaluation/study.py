@@ -86,7 +86,7 @@ def run(
     tables.write_csv(out / "bd.csv", bd.COLUMNS, deltas)
     print_deltas(deltas)
     figures = plots.draw_all(out, rows, mean_curves, overlay)
-    for sentence in gallery.gaps(means).values():
+    for sentence in dict.fromkeys(gallery.gaps(means).values()):
         print(sentence)
     tiles = gallery.make(chosen, subjects[: len(models)], rows, cache, jobs)
     body = rd_sections.rate_distortion_section(out, rows, means, deltas, references, figures)

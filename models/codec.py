@@ -45,13 +45,13 @@ def margin_of(config: ModelConfig) -> int:
     """How many cells around a tile the networks look, at most.
 
     Each stage looks half a kernel of its finer side around, and interpolates between
-    neighbours of its coarser one.
+    neighbours of its coarser one, if that is coarser.
     """
     pixels, fine = 0, 1
     for kernel, stride in zip(config.kernels, config.strides, strict=True):
         pixels += kernel // 2 * fine
         fine *= stride
-        pixels += fine
+        pixels += fine if stride > 1 else 0
     return -(-pixels // config.stride)
 
 
@@ -183,7 +183,7 @@ class Codec:
         Args:
           x: uint8 (H, W, 3).
           threshold: for how likely the label of a `pre` file must be, 0 to 15/16; the
-            label becomes as special as that allows.
+            label becomes as specific as that allows.
           topk: how many of the likeliest classes a `pre` file names besides, at most 10.
         """
         f = self.features(x)

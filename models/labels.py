@@ -13,7 +13,7 @@ from models.coding.container import Semantics
 from models.coding.treecode import Description
 from models.taxonomy import Taxonomy
 
-# A label is as special as can be said with at least this probability.
+# A label is as specific as can be said with at least this probability.
 THRESHOLD = 0.5
 # Of a model's labels.json: names of classes and groups, and letters of one.
 MOST_WORDS = 1 << 18
@@ -24,7 +24,7 @@ class Label(NamedTuple):
     """What a picture shows and the belief in it.
 
     Attributes:
-      name: of the most special thing that is believed.
+      name: of the most specific thing that is believed.
       probability: 0 to 1.
       levels: names from the most general to `name`.
       alternatives: the likeliest classes besides.

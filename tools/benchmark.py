@@ -23,8 +23,8 @@ F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of pictures; without it, photographs of packages.")
 flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders.")
 flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads to measure with.")
-flags.DEFINE_integer("pictures", 6, "How many pictures to take.")
-flags.DEFINE_integer("rounds", 3, "How often each is coded.")
+flags.DEFINE_integer("pictures", 6, "How many pictures to take.", 1)
+flags.DEFINE_integer("rounds", 3, "How often each is coded.", 1)
 
 THREADS = "DSIC_BENCHMARK_THREADS"
 PARTS = ("network", "head", "context", "range coder", "file")

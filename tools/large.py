@@ -59,6 +59,8 @@ def main(rest):
         sizes = [float(m) for m in F.megapixels]
     except ValueError as error:
         raise cli.UserError(f"--megapixels takes numbers: {error}.") from error
+    if not all(0 < m <= 1000 for m in sizes):
+        raise cli.UserError("--megapixels takes numbers above 0, up to 1000.")
     print(
         f"{'megapixels':>10} {'direction':10} {'seconds':>8} {'s/MP':>6} {'peak MiB':>9} {'bpp':>6}"
     )

@@ -83,7 +83,7 @@ def check_settings(codec, folder):
             )
     elif any(folder.iterdir()):
         raise cli.UserError(f"{folder} is not this tool's; choose another --out.")
-    path.write_text(json.dumps(mine, indent=2), encoding="utf-8")
+    files.write_text_atomically(path, lambda handle: handle.write(json.dumps(mine, indent=2)))
 
 
 def build(codec, found, folder):

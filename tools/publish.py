@@ -42,7 +42,8 @@ def ship():
         target, store.load_networks(source), source.read_tables(), source.labels, card
     )
     for path in target.iterdir():
-        if path.name != store.CARD and path.name not in shipped.card["sha256"]:
+        kept = path.name == store.CARD or path.name in shipped.card["sha256"]
+        if path.is_file() and not kept:
             path.unlink()
     print(f"{target}: {shipped.fingerprints[0].hex()}")
 
@@ -72,8 +73,8 @@ def write_results(results):
     from models import store
 
     kodak = {(r["codec"], r["setting"]): r for r in kodak_rows(results)}
-    own = [r for r in rows_of(results / "semantics.csv") if r["control"] == "no"]
-    accuracy = {(r["model"], r["fingerprint"]): r for r in own}
+    own = [r for r in rows_of(results / "semantics.csv") if r.get("control") == "no"]
+    accuracy = {(r["model"], r.get("fingerprint")): r for r in own}
     for folder in store.shipped():
         card = dict(folder.card)
         key = folder.path.name, folder.fingerprints[0].hex()
@@ -81,7 +82,8 @@ def write_results(results):
             card["kodak"] = {k: round(float(kodak[key][k]), 4) for k in KODAK}
         if key in accuracy:
             mine = accuracy[key]
-            card["accuracy"] = {"set": mine["set"]}
+            # Where the folder was is nobody's business.
+            card["accuracy"] = {"set": re.sub("^folder:.*[/\\\\]", "folder:", mine["set"])}
             card["accuracy"] |= {k: round(float(mine[k]), 4) for k in ACCURACY}
         if card != folder.card:
             text = json.dumps(card, indent=2).encode()

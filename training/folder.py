@@ -7,7 +7,7 @@ import hashlib
 import json
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import files
@@ -15,15 +15,15 @@ import files
 RECORD = "run.json"
 _LOCK = ".lock"
 
-# From the root, from home, or from above.
-_PRIVATE = re.compile(r"(?<=[=:\s])(?:~|\.\.?)?/\S+")
+# From the root, from a home, or by way of a folder above.
+_PRIVATE = re.compile(r"(^|(?<=[=:]))(?:~[^/]*)?/.*|(?:[^/=:]+/)*\.\.?/.*")
 
 
 class OtherRun(Exception):
     """The folder is another run's; the message says what is different and what to do."""
 
 
-def public(command: str) -> str:
+def public(arguments: Sequence[str]) -> str:
     """A command for a card that others read: of paths on this machine, only what they lead to."""
 
     def shorten(match: re.Match[str]) -> str:
@@ -32,7 +32,7 @@ def public(command: str) -> str:
         kept = min(wild, default=len(parts)) - 1  # with the folder before the first wildcard
         return "/".join(["DATA", *parts[max(kept, 0) :]])
 
-    return _PRIVATE.sub(shorten, command)
+    return " ".join(_PRIVATE.sub(shorten, argument) for argument in arguments)
 
 
 def record_of(config: Any, settings: Any, labels: tuple[str, ...], start: str | None) -> dict:

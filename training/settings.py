@@ -78,9 +78,12 @@ class TrainSettings:
         not_negative = ("lambda1", "lambda2", "lr", "prior_lr", "fc_lr_factor", "warmup", "clip")
         _check(self, positive, "positive", lambda v: v > 0)
         _check(self, not_negative, "0 or more", lambda v: v >= 0)
-        _check(self, ("extra_share", "label_smoothing"), "0 to 1", lambda v: 0 <= v <= 1)
+        _check(self, ("extra_share",), "0 to 1", lambda v: 0 <= v <= 1)
         _check(self, ("least_area",), "more than 0, at most 1", lambda v: 0 < v <= 1)
-        _check(self, ("ema",), "0 or more, less than 1", lambda v: 0 <= v < 1)
+        _check(self, ("ema", "label_smoothing"), "0 or more, less than 1", lambda v: 0 <= v < 1)
+        _check(self, ("seed",), "from 0 to 4294967295", lambda v: 0 <= v < 1 << 32)
+        if not all(0 < share < 1 for share in self.decay_at):
+            raise ValueError("--decay_at takes shares of the run, between 0 and 1.")
 
     def to_json(self) -> str:
         """The settings as indented JSON text."""

@@ -42,7 +42,7 @@ class Description(NamedTuple):
     """What a picture shows.
 
     Attributes:
-      node: the most special one whose probability reaches the threshold.
+      node: the most specific one whose probability reaches the threshold.
       probability: of that node, 0 to 1.
       threshold: that was asked for, 0 to 15/16.
       alternatives: the most probable classes besides, most probable first.

@@ -250,6 +250,12 @@ def test_formats_that_cannot_be_written_leave_nothing(tmp_path, name):
     assert left_in(tmp_path) == []
 
 
+def test_a_picture_too_large_for_a_format_is_said_so(tmp_path):
+    with pytest.raises(BadImage, match="cannot be written in that format"):
+        write_image(tmp_path / "a.avif", np.zeros((1, 70_000, 3), np.uint8))
+    assert left_in(tmp_path) == []
+
+
 def test_failure_half_way_keeps_the_old_file_only(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")

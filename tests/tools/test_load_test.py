@@ -7,7 +7,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_sizes_are_not_compiled_anew_and_two_processes_do_no_harm():
+def test_memory_stays_and_two_processes_do_no_harm():
     command = [sys.executable, "-m", "tools.load_test", "--pictures=20", "--side=64"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

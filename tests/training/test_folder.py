@@ -23,11 +23,15 @@ LABELS = ("cat", "dog", "emu")
         ("--extra_images=~/all/photos/**/*.jpg", "--extra_images=DATA/photos/**/*.jpg"),
         ("--extra_images=/*", "--extra_images=DATA/*"),
         ("--init_from=../runs/a/model", "--init_from=DATA/model"),
-        ("--out=runs/a --decay_at=0.5,0.8", "--out=runs/a --decay_at=0.5,0.8"),
+        ("--dataset=folder:~bob/sets/dogs", "--dataset=folder:DATA/dogs"),
+        ("--dataset=folder:/home/me/my sets/dogs", "--dataset=folder:DATA/dogs"),
+        ("--extra_images=a/../../me/x/*.jpg", "--extra_images=DATA/x/*.jpg"),
+        ("--out=runs/a", "--out=runs/a"),
+        ("--decay_at=0.5,0.8", "--decay_at=0.5,0.8"),
     ],
 )
 def test_cards_do_not_tell_of_folders_of_this_machine(flag, shown):
-    assert public(f"python train.py {flag}") == f"python train.py {shown}"
+    assert public(["python", "train.py", flag]) == f"python train.py {shown}"
 
 
 def record(labels=LABELS, start=None, config=None, **settings):

@@ -37,11 +37,19 @@ def test_json_holds_every_setting():
         ("least_area", 7.0),
         ("least_area", 0.0),
         ("ema", 1.0),
+        ("label_smoothing", 1.0),
+        ("seed", -1),
     ],
 )
 def test_values_that_cannot_be_trained_with_are_refused_by_their_flag(name, value):
     with pytest.raises(ValueError, match=f"--{name} must be .*, not {value}"):
         TrainSettings(**{name: value})
+
+
+@pytest.mark.parametrize("shares", [(float("nan"),), (0.5, 2.0), (0.0,)])
+def test_decays_are_within_the_run(shares):
+    with pytest.raises(ValueError, match="--decay_at takes shares"):
+        TrainSettings(decay_at=shares)
 
 
 def test_the_context_classifiers_flags_have_their_own_names():
