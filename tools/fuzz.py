@@ -218,7 +218,7 @@ def try_all(kind, count, out):
 
 def _follow(pipe, state, bar):
     """Counts what a worker reports until it ends, however it does."""
-    current, data = None, b""
+    current, data = None, None
     peak = 0.0
     while True:
         try:
@@ -237,7 +237,7 @@ def _follow(pipe, state, bar):
     if current is not None:
         state.add(current, "crash or hang", F.seconds * 3, peak, data)
         bar.update()
-    elif not data:
+    elif data is None:
         raise cli.UserError("a worker did not start.")
 
 
