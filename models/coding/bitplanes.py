@@ -161,23 +161,15 @@ def clip_trees(trees: Trees, below: np.ndarray, above: np.ndarray) -> tuple[np.n
     no = trees.threshold >= high[:, None]
     yes = trees.threshold < low[:, None]
     no[:, 0], yes[:, 0] = (below == 0) & (above == 0), False
-    target = np.tile(np.arange(NODES, dtype=np.int16), (trees.channels, 1))
-    rows = np.arange(trees.channels)
-
-    def resolve(node: np.ndarray) -> np.ndarray:
-        settled = node < 0
-        return np.where(settled, node, target[rows, np.where(settled, 0, node)])
-
-    # Children have larger numbers than their parents.
-    child = trees.child.copy()
-    for number in reversed(range(NODES)):
-        for side in (0, 1):
-            child[:, number, side] = resolve(child[:, number, side])
-        target[:, number] = np.where(
-            no[:, number],
-            child[:, number, 0],
-            np.where(yes[:, number], child[:, number, 1], number),
-        )
+    # Where each node leads without being asked, then each settled symbol, which stays: -1 - rank
+    # counts from the end. Every look-up doubles how many nodes are passed over.
+    own = np.concatenate([np.arange(NODES), np.arange(-LEVELS, 0)])
+    target = np.tile(own, (trees.channels, 1))
+    on = np.where(no, trees.child[..., 0], trees.child[..., 1])
+    np.copyto(target[:, :NODES], on, where=no | yes)
+    for _ in range(trees.planes.bit_length()):
+        target = np.take_along_axis(target, target, axis=1)
+    child = target[np.arange(trees.channels)[:, None, None], trees.child]
     return target[:, 0], child
 
 

@@ -93,6 +93,8 @@ class Classifier:
         self.inner = np.concatenate([t.inner, t.known], axis=1).astype(f)
         self.inner_bias = t.inner_bias.astype(f)
         self.outer = [o.astype(f) for o in t.outer]
+        # What makes a prediction a shift, which only wide channels have.
+        self.wide = t.wide.astype(f) * f(2.0**-REST_BITS)
         self.rest = t.rest.astype(f)
         self.rest_size = t.rest_size.astype(f)
         self.node_bias = t.node_bias.astype(f).reshape(-1)
@@ -135,10 +137,13 @@ class Classifier:
 
     def _predict(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The predictor's sums as a shift of wide channels and what rests."""
-        prediction = np.floor(sums * np.float32(2.0 ** (REST_BITS - PREDICTOR_BITS)))
-        wide = self.tables.wide.astype(np.float32)
-        shift = np.floor(prediction * np.float32(2.0**-REST_BITS)) * wide
-        rests = np.clip(prediction - shift * (1 << REST_BITS), -REST_MAX, REST_MAX)
+        rests = sums * np.float32(2.0 ** (REST_BITS - PREDICTOR_BITS))
+        np.floor(rests, out=rests)
+        shift = rests * self.wide
+        np.floor(shift, out=shift)
+        rests -= shift * np.float32(1 << REST_BITS)
+        np.maximum(rests, -REST_MAX, out=rests)
+        np.minimum(rests, REST_MAX, out=rests)
         return shift.astype(np.int32), rests
 
     def zeros(self, context: Context, number: int) -> np.ndarray:

@@ -149,7 +149,7 @@ class SymbolCoder:
     def _ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
         """Levels of a block as ranks of their residuals, (positions, channels)."""
         residual = levels.reshape(context.shift.shape) - self.tables.centre - context.shift
-        residual %= LEVELS
+        residual &= LEVELS - 1
         return RANKS.take(residual)
 
     def _put(self, levels: np.ndarray, ranks: np.ndarray, context: Context) -> None:
@@ -157,7 +157,7 @@ class SymbolCoder:
         found = RESIDUALS.take(ranks).reshape(context.shift.shape)
         found += self.tables.centre
         found += context.shift
-        found %= LEVELS
+        found &= LEVELS - 1
         levels[...] = found.reshape(levels.shape)
 
     def _reach_rows(self) -> np.ndarray:
@@ -198,14 +198,16 @@ class SymbolCoder:
           The ranks, flat (positions·channels).
         """
         net, (n, c) = self.classifier, first.shape
-        answers = answer(0, first[:, tree.columns].reshape(-1), tree.columns, 0)
-        row, column = answers.reshape(n, -1).astype(bool).nonzero()
+        asked = first[:, tree.columns]
+        answers = answer(0, asked.reshape(-1), tree.columns, 0)
+        row, column = np.divmod(answers.astype(bool).nonzero()[0], asked.shape[1])
         channel = np.arange(c)[tree.columns].take(column)
         where, root = row * c + channel, channel * NODES
         at = tree.child.take(2 * root + 1)
         known = net.known(context)
+        pending = np.arange(len(at))
         for plane in range(1, self.tables.trees.planes):
-            pending = (at >= 0).nonzero()[0]
+            pending = pending[at.take(pending) >= 0]
             if not len(pending):
                 break
             weights = min(plane, PLANES - 1)
@@ -215,15 +217,15 @@ class SymbolCoder:
                 logits = net.plane_logits(known, context.rests, symbols, number, plane)
             node = root.take(pending)
             node += at.take(pending)
-            now = (self.plane.take(node) == plane).nonzero()[0]
-            if not len(now):
+            asks = (self.plane.take(node) == plane).nonzero()[0]
+            if not len(asks):
                 continue
-            pending, node = pending.take(now), node.take(now)
-            rows = net.beliefs(logits.take(pending), node, weights)
-            bits = answer(plane, rows, where.take(pending), self.threshold.take(node))
+            now, node = pending.take(asks), node.take(asks)
+            rows = net.beliefs(logits.take(now), node, weights)
+            bits = answer(plane, rows, where.take(now), self.threshold.take(node))
             node *= 2
             node += bits
-            at[pending] = tree.child.take(node)
+            at[now] = tree.child.take(node)
         ranks = np.zeros(n * c, np.int64)
         ranks[where] = -1 - at
         return ranks
