@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -32,17 +33,20 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(processors())
 
 
+def one_thread_each() -> contextlib.AbstractContextManager:
+    """Holds the linear algebra library to one thread: more, below ours, wait for each other."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
 def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Results in the order of the items, a few of them computed before they are asked for."""
     if processors() == 1 or len(items) < 2:
         yield from map(function, items)
         return
-    # Threads of the linear algebra library below ours would only wait for each other.
-    with _libraries().limit(limits=1, user_api="blas"):
-        waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
-        for item in items:
-            waiting.append(_pool().submit(function, item))
-            if len(waiting) > 2 * processors():
-                yield waiting.popleft().result()
-        while waiting:
+    waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
+    for item in items:
+        waiting.append(_pool().submit(function, item))
+        if len(waiting) > 2 * processors():
             yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -16,7 +16,7 @@ from models.coding.bitplanes import LEVELS, NODES, RANKS, RESIDUALS, clip_trees
 from models.coding.classifier import Classifier, Context, Symbols, belief_counts
 from models.coding.container import CorruptFile
 from models.coding.interlace import PASSES, Block, blocks
-from models.coding.parallel import ahead
+from models.coding.parallel import ahead, one_thread_each
 from models.coding.rangecoder import PRECISION, Decoder, Encoder, lookup
 from models.coding.tables import BELIEFS, PLANES, REACHES, Tables
 
@@ -74,8 +74,9 @@ class SymbolCoder:
           The payload.
         """
         encoder = Encoder(self.lookup)
-        for index, answers in self.questions(q):
-            encoder.encode(index, answers)
+        with one_thread_each():
+            for index, answers in self.questions(q):
+                encoder.encode(index, answers)
         return encoder.finish()
 
     def questions(
@@ -120,6 +121,14 @@ class SymbolCoder:
           CorruptFile: if the payload does not end where the symbols do.
         """
         decoder = Decoder(payload, self.lookup)
+        with one_thread_each():
+            levels = self._read(decoder, h, w)
+        if not decoder.finish():
+            raise CorruptFile("the payload does not fit its picture: the file is damaged.")
+        return (levels.astype(np.int16) + self.lowest).astype(np.int8)
+
+    def _read(self, decoder: Decoder, h: int, w: int) -> np.ndarray:
+        """All levels, uint8 (h, w, channels)."""
         reach = np.full(2 * self.tables.channels, len(REACHES) - 1, np.int32)
         if h * w >= RANGES_FROM:
             reach = decoder.decode(self._reach_rows())
@@ -137,9 +146,7 @@ class SymbolCoder:
                 )
                 self._put(block.of(levels), ranks, context)
             self.classifier.reveal(field, levels, number)
-        if not decoder.finish():
-            raise CorruptFile("the payload does not fit its picture: the file is damaged.")
-        return (levels.astype(np.int16) + self.lowest).astype(np.int8)
+        return levels
 
     def _begin(self, field: np.ndarray, block: Block) -> tuple[Context, np.ndarray]:
         """Context of a block, and the beliefs of its plane 0."""
