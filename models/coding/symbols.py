@@ -74,9 +74,8 @@ class SymbolCoder:
           The payload.
         """
         encoder = Encoder(self.lookup)
-        with one_thread_each():
-            for index, answers in self.questions(q):
-                encoder.encode(index, answers)
+        for index, answers in self.questions(q):
+            encoder.encode(index, answers)
         return encoder.finish()
 
     def questions(
@@ -109,7 +108,8 @@ class SymbolCoder:
             return np.concatenate(asked), np.concatenate(answers)
 
         each = ahead if h * w >= THREADS_FROM else map
-        yield from each(answered, [b for n in passes for b in blocks(n, h, w)])
+        with one_thread_each():
+            yield from each(answered, [b for n in passes for b in blocks(n, h, w)])
 
     def decode(self, payload: bytes, h: int, w: int) -> np.ndarray:
         """The inverse of `encode`.
@@ -121,14 +121,6 @@ class SymbolCoder:
           CorruptFile: if the payload does not end where the symbols do.
         """
         decoder = Decoder(payload, self.lookup)
-        with one_thread_each():
-            levels = self._read(decoder, h, w)
-        if not decoder.finish():
-            raise CorruptFile("the payload does not fit its picture: the file is damaged.")
-        return (levels.astype(np.int16) + self.lowest).astype(np.int8)
-
-    def _read(self, decoder: Decoder, h: int, w: int) -> np.ndarray:
-        """All levels, uint8 (h, w, channels)."""
         reach = np.full(2 * self.tables.channels, len(REACHES) - 1, np.int32)
         if h * w >= RANGES_FROM:
             reach = decoder.decode(self._reach_rows())
@@ -136,17 +128,20 @@ class SymbolCoder:
         levels = np.zeros((h, w, self.tables.channels), np.uint8)
         field = self.classifier.field(h, w)
         each = ahead if h * w >= THREADS_FROM else map
-        for number in range(len(PASSES)):
-            mine = blocks(number, h, w)
-            # What asks only for earlier passes.
-            begun = each(lambda block: self._begin(field, block), mine)
-            for block, (context, first) in zip(mine, begun, strict=True):
-                ranks = self._ask(
-                    number, context, first, tree, lambda _, index, *rest: decoder.decode(index)
-                )
-                self._put(block.of(levels), ranks, context)
-            self.classifier.reveal(field, levels, number)
-        return levels
+        with one_thread_each():
+            for number in range(len(PASSES)):
+                mine = blocks(number, h, w)
+                # What asks only for earlier passes.
+                begun = each(lambda block: self._begin(field, block), mine)
+                for block, (context, first) in zip(mine, begun, strict=True):
+                    ranks = self._ask(
+                        number, context, first, tree, lambda _, index, *rest: decoder.decode(index)
+                    )
+                    self._put(block.of(levels), ranks, context)
+                self.classifier.reveal(field, levels, number)
+        if not decoder.finish():
+            raise CorruptFile("the payload does not fit its picture: the file is damaged.")
+        return (levels.astype(np.int16) + self.lowest).astype(np.int8)
 
     def _begin(self, field: np.ndarray, block: Block) -> tuple[Context, np.ndarray]:
         """Context of a block, and the beliefs of its plane 0."""
@@ -156,7 +151,7 @@ class SymbolCoder:
     def _ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
         """Levels of a block as ranks of their residuals, (positions, channels)."""
         residual = levels.reshape(context.shift.shape) - self.tables.centre - context.shift
-        residual &= LEVELS - 1
+        residual &= LEVELS - 1  # modulo, faster
         return RANKS.take(residual)
 
     def _put(self, levels: np.ndarray, ranks: np.ndarray, context: Context) -> None:
