@@ -17,11 +17,8 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
-from data import images
-from files import MAX_PIXELS, BadFile, write_atomically
-from models import labels
-from models.coding import container, treecode
+from deepsic import cli, container, images, labels, treecode
+from deepsic.files import MAX_PIXELS, BadFile, write_atomically
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "A shipped model's name, or a model's folder; else ARCH-0.5bpp.")
@@ -69,7 +66,7 @@ def compress_file(codecs, source, target):
 
 def find_models():
     """The folders of the models to try; raises ModelError or cli.UserError."""
-    from models import store
+    from deepsic import store
 
     if F.model and (F.bpp is not None or F["arch"].present):
         raise cli.UserError("--bpp and --arch choose among shipped models: leave --model out.")
@@ -99,8 +96,8 @@ def main(rest):
             raise cli.UserError(
                 f"{target} does not end in {container.EXTENSION}; of a folder, end it in a slash."
             )
-    from models import store
-    from models.codec import Codec
+    from deepsic import store
+    from deepsic.codec import Codec
 
     codecs = [Codec(folder) for folder in find_models()]
     return cli.run_jobs(

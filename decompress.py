@@ -14,11 +14,9 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
-from files import MAX_PIXELS, BadFile
-from models import labels
-from models.coding import container, limits, treecode
-from models.errors import ModelError
+from deepsic import cli, container, labels, limits, treecode
+from deepsic.errors import ModelError
+from deepsic.files import MAX_PIXELS, BadFile
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model, if it is no shipped one.")
@@ -55,8 +53,8 @@ class Models:
     def find(self, fingerprint):
         """The codec of a file, which takes TensorFlow; raises store.ModelError."""
         if fingerprint not in self.codecs:
-            from models import store
-            from models.codec import Codec
+            from deepsic import store
+            from deepsic.codec import Codec
 
             folder = store.find_by_fingerprint(fingerprint, F.model)
             self.codecs[fingerprint] = Codec(folder, fingerprint)
@@ -65,7 +63,7 @@ class Models:
 
 def decompress_file(models, source, target):
     """One file to one picture; returns the line to print."""
-    from data import images
+    from deepsic import images
 
     header, payload = limits.read_file(source, F.max_pixels)
     codec = models.find(header.fingerprint)
@@ -83,7 +81,7 @@ def describe_file(models, source):
         return f"{source}: {_label_text(codec, header, codec.decode_symbols(header, payload))}"
     known = None
     if not header.semantics.imagenet:
-        from models import store
+        from deepsic import store
 
         known = store.find_by_fingerprint(header.fingerprint, F.model).labels
     return f"{source}: {_text(labels.label_of(header.semantics, known))}"
@@ -112,7 +110,7 @@ def main(rest):
         skip_existing=F.skip_existing,
     )
     if not F.semantics_only:
-        from data import images
+        from deepsic import images
 
         for _, target in jobs:
             images.check_writable(target)  # before anything is decoded

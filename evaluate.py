@@ -20,7 +20,7 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
+from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of the pictures for rate and distortion.")
@@ -46,8 +46,8 @@ flags.DEFINE_bool(
 
 def find_models():
     """The models asked for, with their names; raises cli.UserError or ModelError."""
+    from deepsic import store
     from evaluation.study import named
-    from models import store
 
     asked = [f for m in F.models for f in (store.shipped() if m == "all" else [store.find(m)])]
     # A model that is named twice is measured once.

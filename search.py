@@ -19,9 +19,9 @@ import sys
 
 from absl import flags
 
-import cli
-from archive import query, reading
-from archive.models import Models
+from deepsic import cli
+from deepsic.search import query, reading
+from deepsic.search.models import Models
 
 F = flags.FLAGS
 flags.DEFINE_string("label", None, "What the pictures are to show.")
@@ -76,7 +76,7 @@ def _print_hits(archive, models):
 
 
 def _write_sheet(hits, models):
-    from archive import sheet
+    from deepsic.search import sheet
 
     failed = sheet.write(F.html, f"{F.label}: {len(hits)} files", hits, models, F.max_pixels)
     for path, reason in failed:
@@ -111,8 +111,8 @@ def _hit_as_json(hit):
 
 
 def _print_stats(archive):
-    from archive import statistics
-    from data.images import EXTENSIONS
+    from deepsic.images import EXTENSIONS
+    from deepsic.search import statistics
 
     levels = statistics.by_level(archive)
     sums = statistics.saved(archive, F.originals, EXTENSIONS)

@@ -18,12 +18,12 @@ import sys
 
 from absl import flags
 
-import cli
+from deepsic import cli
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from models.config import PARTS, ModelConfig
+from deepsic.config import PARTS, ModelConfig
 from training.settings import ContextSettings, TrainSettings
 
 _M, _S = ModelConfig(), TrainSettings()
@@ -130,7 +130,7 @@ def _context():
 
 def _refit(context, seed):
     from data import sources
-    from models import store
+    from deepsic import store
     from training import run
 
     folder = store.find(F.refit)
@@ -146,7 +146,7 @@ def _refit(context, seed):
 
 def _train(settings, context):
     from data import sources
-    from models import store
+    from deepsic import store
     from training import folder, loop, run
 
     out = pathlib.Path(F.out)

@@ -22,7 +22,7 @@ def sample_images() -> dict[str, np.ndarray]:
 
 def write_samples(folder: pathlib.Path) -> None:
     """Writes the photographs as PNGs."""
-    from data.images import write_image
+    from deepsic.images import write_image
 
     for name, x in sample_images().items():
         write_image(folder / f"{name}.png", x)

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from data import images
+from deepsic import images
 
 FOLDER = "folder:"
 # How files begin that TensorFlow decodes, and what is in the last bytes of whole ones.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-import files
+from deepsic import files
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 Key = Mapping[str, Any]

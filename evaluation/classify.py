@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepsic import container
 from evaluation import metrics
 from evaluation.accuracy import best
 from evaluation.cache import Cache, Key, source_digest
 from evaluation.measure import codec_of, model_key
 from evaluation.references import JPEG
-from models.coding import container
 
 if TYPE_CHECKING:
+    from deepsic.codec import Codec
     from evaluation.classifier import Classifier
-    from models.codec import Codec
 
 Record = dict[str, Any]
 CODE = (

@@ -60,7 +60,7 @@ def _commands(subject: Subject, cache: Cache) -> dict[str, float]:
     key = {
         "what": "commands",
         **model_key(subject.folder),
-        "scripts": source_digest("cli.py", "decompress.py", "evaluation/label_cost.py"),
+        "scripts": source_digest("deepsic", "decompress.py", "evaluation/label_cost.py"),
     }
     found = cache.get(key)
     if found is None:

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data import images
+from deepsic import images, store
 from evaluation import metrics
 from evaluation.cache import Cache, Key, digest, source_digest
 from evaluation.references import REFERENCES, Reference
-from models import store
 
 if TYPE_CHECKING:
-    from models.codec import Codec
+    from deepsic.codec import Codec
 
 Row = dict[str, Any]
 
@@ -114,7 +113,7 @@ def model_key(folder: str) -> dict[str, Any]:
         "fingerprint": current,
         "tensorflow": version("tensorflow"),
         "machine": platform.machine(),
-        "code": source_digest("models", "data/images.py", "evaluation/metrics.py", HERE),
+        "code": source_digest("deepsic", "models", "evaluation/metrics.py", HERE),
     }
 
 
@@ -159,7 +158,7 @@ def _open(picture: Picture) -> tuple[np.ndarray, metrics.Meter]:
 @functools.cache
 def codec_of(folder: str) -> Codec:
     """A model, loaded once in a process and warm, so that no timing counts its compilation."""
-    from models.codec import Codec
+    from deepsic.codec import Codec
 
     codec = Codec(store.open_folder(pathlib.Path(folder)))
     codec.decompress(codec.compress(np.zeros((64, 64, 3), np.uint8)))

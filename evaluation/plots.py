@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import files
+from deepsic import files
 from evaluation.curves import Curve, curves_of
 from evaluation.metrics import METRICS
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data import images
+from deepsic import images
 from evaluation import tables, workers
 from evaluation.cache import Cache, digest
 from evaluation.measure import Picture, Row, Subject, Task, key_of, work

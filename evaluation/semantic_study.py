@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from data.sources import Source
+from deepsic import store
+from deepsic.labels import Labels
 from evaluation import classifier, label_cost, paper, semantic_plot, semantics, tables
 from evaluation.accuracy import confusion
 from evaluation.cache import Cache
@@ -17,8 +19,6 @@ from evaluation.labelled import SIDE
 from evaluation.page import parts, semantics_section
 from evaluation.semantics import Measured
 from evaluation.study import Complaints
-from models import store
-from models.labels import Labels
 
 # Larger sets have no table of confusion.
 MOST_CLASSES = 50

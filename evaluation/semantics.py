@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from data.sources import Source
+from deepsic import store
+from deepsic.labels import Labels
 from evaluation import classifier, workers
 from evaluation.accuracy import Share, right
 from evaluation.cache import Cache, Key
 from evaluation.classify import Record, Task, work
 from evaluation.labelled import CHUNK, SIDE, chunks
-from models import store
-from models.labels import Labels
 
 HEAD, ORIGINAL = "head", "original pixels"
 DECODED, JPEG_EQUAL, JPEG_SMALLEST = "decoded pictures", "JPEG at equal bpp", "JPEG at its smallest"

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from deepsic import store
 from evaluation import bd, curves, plots, rate_distortion, tables
 from evaluation.cache import Cache
 from evaluation.measure import Subject
 from evaluation.metrics import METRICS
 from evaluation.page import gallery, parts, rd_sections
 from evaluation.references import Reference
-from models import store
 
 
 class Complaints:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from deepsic.config import PARTS, ModelConfig
 from models import quantiser
-from models.config import PARTS, ModelConfig
 from models.features import FeatureExtractor
 from models.rate import FactorisedPrior
 from models.reconstruction import Reconstruction

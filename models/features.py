@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from deepsic.config import STAGES, ModelConfig
 from models import quantiser
-from models.config import STAGES, ModelConfig
 from models.normalisation import make_normalisation
 
 PIXEL_SCALE = 255.0

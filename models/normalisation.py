@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.config import Normalisation
+from deepsic.config import Normalisation
 
 
 class LeakyBatch(tf.keras.layers.Layer):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.config import STAGES, ModelConfig
+from deepsic.config import STAGES, ModelConfig
 from models.features import PIXEL_SCALE, Gain
 from models.normalisation import make_normalisation
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.config import ModelConfig
+from deepsic.config import ModelConfig
 
 
 class Block(tf.keras.layers.Layer):

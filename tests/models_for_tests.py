@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from data.samples import sample_images
-from models import quantiser, store
-from models.coding.fit import fit
-from models.config import ModelConfig
+from deepsic import store
+from deepsic.config import ModelConfig
+from deepsic.labels import Labels
+from models import quantiser
 from models.deepsic import DeepSIC
-from models.initialise import linear_block_transform
-from models.labels import Labels
+from training.context.fit import fit
+from training.initialise import linear_block_transform
 
 CLASSES = ["n01440764", "n02102040", "n03028079"]
 

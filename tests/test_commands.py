@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.coding import container
+from deepsic import container
 from tests.models_for_tests import make_model, photo
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -156,7 +156,7 @@ def test_many_models_in_one_process_are_no_cause_for_warnings(tmp_path, picture)
     for i in range(6):
         make_model(path / f"post-{i}bpp", "post", [f"c{i}", "dog"])
     code = (
-        "import pathlib, sys; from models import store; import cli, compress;"
+        "import pathlib, sys; from deepsic import cli, store; import compress;"
         f"store.CHECKPOINTS = pathlib.Path({str(path)!r});"
         "cli.run(compress.main, '')"
     )

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive import index
-from models import store
-from models.codec import Codec
-from models.coding import container
-from models.labels import Labels
-from tests.archive.files import write_archive, write_pre
+from deepsic import container, store
+from deepsic.codec import Codec
+from deepsic.labels import Labels
+from deepsic.search import index
+from tests.deepsic.search.files import write_archive, write_pre
 from tests.models_for_tests import photo
 from tests.test_commands import call
 

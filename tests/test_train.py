@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIGURE = """
 import sys, types, train
-from models.config import ModelConfig
+from deepsic.config import ModelConfig
 train.F(["train.py", *sys.argv[2:]])
 other = ModelConfig(filters=24, latents=7, normalisation="gdn", head_width=16, classes=9)
 folder = types.SimpleNamespace(config=other) if sys.argv[1] == "from" else None
@@ -54,7 +54,7 @@ def test_scaling_needs_a_model_to_scale():
 
 
 def test_a_run_starts_from_the_scaled_model(tmp_path):
-    from models import store
+    from deepsic import store
     from tests.models_for_tests import make_model
     from training import run, strategies
     from training.settings import TrainSettings

@@ -17,7 +17,7 @@ import os
 
 from absl import flags
 
-import cli
+from deepsic import cli
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -34,7 +34,7 @@ def cross_entropy(coder, q, **passes):
     """Bits of some symbols, int8 (h, w, channels), by the classifier's beliefs."""
     import numpy as np
 
-    from models.coding.rangecoder import PRECISION
+    from deepsic.coding.rangecoder import PRECISION
 
     rows = coder.lookup[:, 1:].astype(np.float64)
     cost = PRECISION - np.log2(np.maximum(np.diff(rows, axis=1), 0.5))
@@ -59,7 +59,7 @@ def measure(codec, paths):
     import tensorflow as tf
     from tqdm import tqdm
 
-    from data.images import read_image
+    from deepsic.images import read_image
 
     totals, pixels = dict.fromkeys(COLUMNS, 0.0), 0
     counts = np.zeros((codec.config.latents, 64), np.int64)
@@ -87,8 +87,8 @@ def main(rest):
     paths = sorted(glob.glob(F.images))
     if not paths:
         raise cli.UserError(f"no file matches --images={F.images}.")
-    from models import store
-    from models.codec import Codec
+    from deepsic import store
+    from deepsic.codec import Codec
 
     print(f"{'bpp of model':14}" + "".join(f"{c:>11}" for c in COLUMNS) + f"{'saved':>8}")
     for name in F.models:

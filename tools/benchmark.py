@@ -17,7 +17,7 @@ import time
 
 from absl import flags
 
-import cli
+from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of pictures; without it, photographs of packages.")
@@ -53,7 +53,8 @@ class Clock:
 
 def measure(codec, pictures):
     """Milliseconds a picture by part: (encode, decode)."""
-    from models.coding import container, symbols
+    from deepsic import container
+    from deepsic.coding import symbols
 
     files = [codec.compress(x) for x in pictures]  # warms up
     for data in files:
@@ -117,10 +118,10 @@ def matching():
 
 def _measure_here(threads):
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
-    from data.images import read_image
     from data.samples import sample_images
-    from models import store
-    from models.codec import Codec
+    from deepsic import store
+    from deepsic.codec import Codec
+    from deepsic.images import read_image
 
     paths = matching()[: F.pictures]
     pictures = [read_image(p) for p in paths] or list(sample_images().values())[: F.pictures]

@@ -22,8 +22,7 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
-import files
+from deepsic import cli, files
 
 F = flags.FLAGS
 flags.DEFINE_integer("files", 100_000, "Damaged .dsic files to try.", 0)
@@ -42,7 +41,7 @@ class Files:
 
     def __init__(self, folder, pixels):
         import decompress
-        from models.codec import Codec
+        from deepsic.codec import Codec
         from tests.models_for_tests import make_model, photo
 
         self.command, self.source, self.out = decompress, folder / "a.dsic", folder / "out"
@@ -70,8 +69,8 @@ class Files:
         import numpy as np
         from PIL import Image
 
-        from models.coding.container import CorruptFile
-        from models.errors import ModelError
+        from deepsic.container import CorruptFile
+        from deepsic.errors import ModelError
 
         self.source.write_bytes(data)
         target = self.out / "a.png"
@@ -93,7 +92,7 @@ class Pictures:
 
         from PIL import Image
 
-        from models.codec import Codec
+        from deepsic.codec import Codec
         from tests.models_for_tests import make_model, photo
 
         self.source, self.out, self.pixels = folder / "a", folder / "out", pixels
@@ -120,7 +119,7 @@ class Pictures:
 
     def attempt(self, data, _):
         """What came of it."""
-        from data.images import read_image
+        from deepsic.images import read_image
 
         self.source.write_bytes(data)
         try:

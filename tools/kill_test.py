@@ -23,8 +23,7 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
-import files
+from deepsic import cli, files
 
 F = flags.FLAGS
 flags.DEFINE_integer("kills", 20, "Of each command.", 1)
@@ -86,7 +85,7 @@ class Training(Run):
         """Raises Broken if the last checkpoint or the exported model is damaged."""
         import tensorflow as tf
 
-        from models import store
+        from deepsic import store
 
         last = tf.train.latest_checkpoint(str(out / "train"))
         if last:
@@ -230,7 +229,7 @@ def kill_many(case, folder, first, seconds):
 
 def cases(root):
     """The commands with what they work on, by name; each makes its own `whole` first."""
-    from data.images import write_image
+    from deepsic.images import write_image
     from tests.data.pictures import write_class_folders
     from tests.models_for_tests import make_model, photo
 

@@ -15,7 +15,7 @@ import time
 
 from absl import flags
 
-import cli
+from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_list("megapixels", ["0.4", "6", "24", "50"], "Sizes to measure.")
@@ -53,7 +53,7 @@ def run(*command):
 def main(rest):
     if rest:
         raise cli.UserError(f"large takes flags only, not {rest[0]!r}.")
-    from data.images import write_image
+    from deepsic.images import write_image
 
     try:
         sizes = [float(m) for m in F.megapixels]

@@ -20,8 +20,8 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
 import compress
+from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_integer("pictures", 1000, "How many.", 20)
@@ -43,8 +43,8 @@ def write_pictures(folder):
     """Crops of photographs, no two sizes alike but by chance; returns their paths."""
     import numpy as np
 
-    from data.images import write_image
     from data.samples import sample_images
+    from deepsic.images import write_image
 
     rng, photos = random.Random(0), list(sample_images().values())
     paths = [folder / f"{i}.png" for i in range(F.pictures)]
@@ -86,8 +86,8 @@ def compress_twice(model, source, expected, folder):
 def main(rest):
     if rest:
         raise cli.UserError(f"load_test takes flags only, not {rest[0]!r}.")
-    from models import store
-    from models.codec import Codec
+    from deepsic import store
+    from deepsic.codec import Codec
 
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)

@@ -26,11 +26,9 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
-import files
-from archive import reading, scan
-from archive.models import Models
-from models.coding import treecode
+from deepsic import cli, files, treecode
+from deepsic.search import reading, scan
+from deepsic.search.models import Models
 from tools.search_tables import Truth, label_tables, search_table
 
 F = flags.FLAGS
@@ -47,7 +45,7 @@ flags.DEFINE_bool("decode", True, "Also decode and classify every file.")
 
 def pictures(data):
     """From the path of every picture to its class's id."""
-    from data import images
+    from deepsic import images
 
     found = {}
     for folder in sorted(p for p in data.iterdir() if p.is_dir()):
@@ -61,7 +59,7 @@ def read_picture(path):
     import numpy as np
     from PIL import Image
 
-    from data import images
+    from deepsic import images
 
     x = images.read_image(path)
     if F.side:
@@ -127,7 +125,7 @@ def compress(codec, x, target):
 
 def decode_and_classify(codec, paths):
     """What a codec without labels has to do: {file: likeliest class of its decoded picture}."""
-    from models.coding import container
+    from deepsic import container
 
     found = {}
     for path in reading.progress(paths, "decoding", len(paths)):
@@ -197,8 +195,8 @@ def measure(codec, folder, found):
 def main(rest):
     if rest or not F.data or not os.path.isdir(F.data):
         raise cli.UserError("measure_search takes flags only, and needs a folder: --data=DIR.")
-    from models import store
-    from models.codec import Codec
+    from deepsic import store
+    from deepsic.codec import Codec
 
     codec = Codec(store.find(F.model))
     found = pictures(pathlib.Path(F.data))

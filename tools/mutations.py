@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from models.coding import container
+from deepsic import container
 
 KINDS = ("flip", "set", "insert", "delete", "repeat", "cut")
 # Whether checksums are left alone, mended, or mended with one part of the file as it was.

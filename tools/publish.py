@@ -18,7 +18,7 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cli
+from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model to ship.")
@@ -32,7 +32,7 @@ ACCURACY = ("classes", "pictures", "bpp", "psnr_rgb", "top1", "top1_low", "top1_
 
 def ship():
     """Copies a model to checkpoints/; once it is there, files of an older one go."""
-    from models import store
+    from deepsic import store
 
     source = store.find(F.model)
     target = store.CHECKPOINTS / F.name
@@ -69,8 +69,8 @@ def kodak_rows(results):
 
 def write_results(results):
     """Adds the measured figures to the cards of the models that they are of."""
-    from files import write_atomically
-    from models import store
+    from deepsic import store
+    from deepsic.files import write_atomically
 
     kodak = {(r["codec"], r["setting"]): r for r in kodak_rows(results)}
     own = [r for r in rows_of(results / "semantics.csv") if r.get("control") == "no"]

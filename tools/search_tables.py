@@ -2,8 +2,8 @@
 
 import math
 
-from archive import query
-from models.coding import treecode
+from deepsic import treecode
+from deepsic.search import query
 
 
 class Truth:

@@ -1,4 +1,4 @@
-"""Computes data/wordnet/imagenet.tsv: ImageNet's classes and what they are kinds of.
+"""Computes deepsic/wordnet/imagenet.tsv: ImageNet's classes and what they are kinds of.
 
     apt-get install wordnet-base
     python tools/wordnet_table.py /usr/share/wordnet/data.noun
@@ -13,7 +13,7 @@ import sys
 
 import tensorflow_datasets as tfds
 
-OUT = pathlib.Path(__file__).resolve().parent.parent / "data" / "wordnet" / "imagenet.tsv"
+OUT = pathlib.Path(__file__).resolve().parent.parent / "deepsic" / "wordnet" / "imagenet.tsv"
 
 
 def read_nouns(path: str) -> dict[str, tuple[str, str]]:

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from data.sources import Source
 from models.deepsic import DeepSIC
-from models.loss import joint_loss
 from training.batches import batches_of
+from training.loss import joint_loss
 from training.optimisers import Optimisers
 from training.settings import TrainSettings
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import files
+from deepsic import files
 
 RECORD = "run.json"
 _LOCK = ".lock"

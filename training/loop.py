@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from data.sources import Source
 from models.deepsic import DeepSIC
-from models.loss import Losses
 from training.batches import batches_of
+from training.loss import Losses
 from training.optimisers import Optimisers
 from training.settings import TrainSettings
 from training.step import TrainStep

@@ -12,17 +12,18 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data.sources import Source
-from models import quantiser, store
-from models.coding.fit import fit
-from models.config import ModelConfig
+from deepsic import store
+from deepsic.config import ModelConfig
+from deepsic.labels import Labels
+from models import quantiser
 from models.deepsic import DeepSIC
-from models.initialise import linear_block_transform
-from models.labels import Labels
-from models.prune import live_channels, prune, usual_symbols
-from models.rescale import rescale
 from training.averages import use_better
 from training.batches import batches_of
+from training.context.fit import fit
+from training.initialise import linear_block_transform
 from training.loop import Run
+from training.prune import live_channels, prune, usual_symbols
+from training.rescale import rescale
 from training.settings import ContextSettings, TrainSettings
 
 # Patches on which the linear start measures variances.
@@ -51,7 +52,7 @@ def build_model(
 def start_linear(
     model: DeepSIC, settings: TrainSettings, source: Source, extra: Source | None
 ) -> None:
-    """Sets the kernels to a linear block transform, see `models.initialise`."""
+    """Sets the kernels to a linear block transform, see `training.initialise`."""
     batch = min(START_BATCH, source.count)
     batches = next(batches_of(settings, source, extra, batch=batch, seed=settings.seed + 1))
     x = next(iter(batches))["x"].numpy()

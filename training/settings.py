@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import ClassVar
 
-from models.config import PARTS
+from deepsic.config import PARTS
 
 
 def _check(settings, names: tuple[str, ...], what: str, fits: Callable[[float], bool]) -> None:
@@ -43,7 +43,7 @@ class TrainSettings:
       surrogate: `noise` or `mixed`, see `models.deepsic.DeepSIC.call`.
       start: `random` kernels or the `linear` block transform.
       init_scale: factor of the features of the model that training starts from, see
-        `models.rescale`.
+        `training.rescale`.
       parts: the parts of the model that learn.
       label_smoothing: share of a label that is spread over all classes.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from models.deepsic import DeepSIC
-from models.loss import Losses, joint_loss
+from training.loss import Losses, joint_loss
 from training.optimisers import Optimisers
 from training.settings import TrainSettings
 

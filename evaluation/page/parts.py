@@ -10,7 +10,7 @@ import pathlib
 import string
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-import files
+from deepsic import files
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Each command writes its sections; the page shows what there is, in this order.

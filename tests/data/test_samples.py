@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data.images import read_image
 from data.samples import SKIMAGE, SKLEARN, sample_images, write_samples
+from deepsic.images import read_image
 
 
 def test_samples_are_colour_photographs():

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
+from deepsic.files import BadFile
 from evaluation import cache as cache_module
 from evaluation.cache import Cache, digest, source_digest
-from files import BadFile
 
 
 @pytest.fixture

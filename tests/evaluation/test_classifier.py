@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from data.samples import sample_images
+from deepsic.labels import Labels
 from evaluation import classifier
-from models.labels import Labels
 
 # Of ImageNet's classes: Egyptian cat, tabby and tiger cat; espresso and cup; missile and projectile
 # (it has no rocket).

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from data.sources import open_source
+from deepsic import store
+from deepsic.codec import Codec
 from evaluation import classifier, classify, label_cost, semantic_study, semantics, study
 from evaluation.labelled import chunks
-from models import store
-from models.codec import Codec
 from tests.models_for_tests import CLASSES, make_model, photo
 
 COUNT = 3

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepsic import store
+from deepsic.codec import Codec
 from evaluation import measure, rate_distortion, study
 from evaluation.cache import Cache
 from evaluation.measure import Subject
-from models import store
-from models.codec import Codec
 from tests.evaluation.conftest import REFERENCES, SIZES
 from tests.models_for_tests import photo
 

@@ -11,10 +11,9 @@ import os
 import pathlib
 import sys
 
-from models import store
-from models.coding import container
-from models.coding.symbols import SymbolCoder
-from models.coding.tables import Tables
+from deepsic import container, store
+from deepsic.coding.symbols import SymbolCoder
+from deepsic.coding.tables import Tables
 from tests.golden.make import STRIDE
 
 

@@ -12,11 +12,11 @@ import sys
 
 import numpy as np
 
-from models.coding import container
-from models.coding.container import Header, Semantics
-from models.coding.fit import fit
-from models.coding.symbols import SymbolCoder
-from tests.coding.conftest import make_symbols
+from deepsic import container
+from deepsic.coding.symbols import SymbolCoder
+from deepsic.container import Header, Semantics
+from tests.deepsic.coding.conftest import make_symbols
+from training.context.fit import fit
 
 STRIDE = 8
 # Width and height of the pictures, and the arch of their files.

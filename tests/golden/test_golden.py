@@ -50,6 +50,6 @@ def test_symbols_do_not_depend_on_the_machine(name):
 
 
 def test_there_are_golden_files_of_the_present_version():
-    from models.coding.container import VERSION
+    from deepsic.container import VERSION
 
     assert HERE / f"v{VERSION}" in FOLDERS

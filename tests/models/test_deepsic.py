@@ -6,10 +6,10 @@ import tensorflow as tf
 
 from models import quantiser
 from models.deepsic import DeepSIC
-from models.loss import joint_loss
 from models.semantics import SemanticHead
 from tests.data.pictures import photograph
 from tests.models.tiny import tiny_config
+from training.loss import joint_loss
 
 ARCHS = ["pre", "post"]
 SEED = tf.constant([1, 2])

@@ -1,6 +1,6 @@
 """The smallest network that has every part."""
 
-from models.config import ModelConfig
+from deepsic.config import ModelConfig
 
 
 def tiny_config(**changes):

@@ -5,10 +5,10 @@ import re
 import pytest
 from PIL import Image
 
-from archive import reading
-from archive.models import Models
-from models import taxonomy
-from tests.archive.files import CLASSES, write_pre
+from deepsic import taxonomy
+from deepsic.search import reading
+from deepsic.search.models import Models
+from tests.deepsic.search.files import CLASSES, write_pre
 from tests.models_for_tests import photo
 from tests.test_commands import call
 from tools import search_tables

@@ -3,15 +3,15 @@
 import csv
 import json
 
+from deepsic import store
 from evaluation.curves import KODAK
-from models import store
 from tests.test_commands import call
 
 
 def publish(checkpoints, *arguments):
     """Runs the tool on another folder of shipped models."""
     code = (
-        "import pathlib, sys; from models import store; import cli;"
+        "import pathlib, sys; from deepsic import cli, store;"
         f"store.CHECKPOINTS = pathlib.Path({str(checkpoints)!r});"
         "from tools import publish; cli.run(publish.main, '')"
     )

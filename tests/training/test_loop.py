@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 
 from data.sources import Source
-from models.loss import Losses
 from tests.models.tiny import tiny_config
 from training import loop
+from training.loss import Losses
 from training.run import build_model
 from training.settings import TrainSettings
 from training.strategies import make_strategy

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.loss import joint_loss
 from tests.data.pictures import photograph
 from tests.models.tiny import tiny_config
 from training.loop import Run
+from training.loss import joint_loss
 from training.run import build_model
 from training.settings import PARTS, TrainSettings
 from training.strategies import make_strategy

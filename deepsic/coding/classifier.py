@@ -1,0 +1,228 @@
+"""The context classifier at work: beliefs of bits, in exact integer arithmetic.
+
+Every array here is float32 that holds whole numbers; see `tables` for why the
+sums are exact. Rescaling is by powers of two, followed by a floor.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from deepsic.coding.bitplanes import LEVELS, NODES
+from deepsic.coding.interlace import PASSES, REACH, Block, tap_indices
+from deepsic.coding.rangecoder import PRECISION
+from deepsic.coding.tables import (
+    BELIEF_BITS,
+    BELIEFS,
+    HIDDEN_BITS,
+    HIDDEN_MAX,
+    PLACES,
+    PREDICTOR_BITS,
+    REST_BITS,
+    REST_MAX,
+    Tables,
+    places_of,
+)
+
+
+def belief_counts() -> np.ndarray:
+    """Counts of answers no and yes under each tabled belief, int (BELIEFS, 2).
+
+    Computed in float64 and rounded to whole counts of 2**PRECISION; a difference
+    between two machines' exponentials of less than 1e-9 leaves them alone,
+    because no entry stands that close to a rounding edge (a test looks).
+    """
+    logits = (np.arange(BELIEFS) - BELIEFS / 2 + 0.5) / (1 << BELIEF_BITS)
+    yes = (1 << PRECISION) / (1.0 + np.exp(-logits))
+    yes = np.clip(np.rint(yes), 1, (1 << PRECISION) - 1).astype(np.int64)
+    return np.stack([(1 << PRECISION) - yes, yes], axis=1)
+
+
+def _rescale(sums: np.ndarray, bits: int) -> np.ndarray:
+    """Sums in 1/2**bits to hidden units, in place."""
+    np.multiply(sums, np.float32(2.0 ** (HIDDEN_BITS - bits)), out=sums)
+    np.floor(sums, out=sums)
+    np.maximum(sums, 0, out=sums)
+    return np.minimum(sums, HIDDEN_MAX, out=sums)
+
+
+class Context(NamedTuple):
+    """What a block knows from its neighbours.
+
+    Attributes:
+      units: float32 (positions, hidden), the first hidden layer.
+      shift: int32 (positions, channels), what is taken off the levels of wide channels.
+      rests: float32 (positions, channels), predictions less shift, in 1/2**REST_BITS.
+    """
+
+    units: np.ndarray
+    shift: np.ndarray
+    rests: np.ndarray
+
+
+class Symbols(NamedTuple):
+    """Symbols of a block that are other than zero, and what is known of them.
+
+    Attributes:
+      row: int64 (n,), positions in the block.
+      channel: int64 (n,).
+      at: int64 (n,), the node reached in the channel's tree, or -1 - rank.
+    """
+
+    row: np.ndarray
+    channel: np.ndarray
+    at: np.ndarray
+
+
+class Classifier:
+    """Tables made ready for use.
+
+    Attributes:
+      tables: as given.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = t = tables
+        f = np.float32
+        # With a weight of nothing for presence.
+        self.predictor = [np.pad(p, [(0, 0), (0, 1)]).astype(f) for p in t.predictor]
+        self.spatial = [s.astype(f) for s in t.spatial]
+        self.spatial_bias = t.spatial_bias.astype(f)
+        self.inner = np.concatenate([t.inner, t.known], axis=1).astype(f)
+        self.inner_bias = t.inner_bias.astype(f)
+        self.outer = [o.astype(f) for o in t.outer]
+        # What makes a prediction a shift, which only wide channels have.
+        self.wide = t.wide.astype(f) * f(2.0**-REST_BITS)
+        self.rest = t.rest.astype(f)
+        self.rest_size = t.rest_size.astype(f)
+        self.node_bias = t.node_bias.astype(f).reshape(-1)
+        self.node_mean = t.node_mean.astype(f).reshape(-1)
+        self.node_size = t.node_size.astype(f).reshape(-1)
+        # Of nodes, then of ranks, which need none.
+        place = np.pad(places_of(t.trees), [(0, 0), (0, LEVELS)])
+        self.place = place.astype(np.int64).reshape(-1)
+
+    def field(self, h: int, w: int) -> np.ndarray:
+        """An empty map for `reveal`: values of all channels, then presence.
+
+        Returns:
+          int8 (h + 2·REACH, w + 2·REACH, channels + 1), presence 1 inside the map.
+        """
+        field = np.zeros((h + 2 * REACH, w + 2 * REACH, self.tables.channels + 1), np.int8)
+        field[REACH : REACH + h, REACH : REACH + w, -1] = 1
+        return field
+
+    def reveal(self, field: np.ndarray, levels: np.ndarray, number: int) -> None:
+        """Makes the levels of a pass, taken from (h, w, channels), known to later passes."""
+        p = PASSES[number]
+        h, w, _ = levels.shape
+        cap = self.tables.cap.astype(np.int16)
+        inner = p.of(field[REACH : REACH + h, REACH : REACH + w])
+        values: np.ndarray = p.of(levels) - self.tables.centre.astype(np.int16)
+        inner[..., :-1] = np.clip(values, -cap, cap)
+
+    def context(self, field: np.ndarray, block: Block) -> Context:
+        """The spatial layer and the predictor; asks only for what passes before have revealed."""
+        number, c = block.number, self.tables.channels
+        at = tap_indices(block, field.shape[1])
+        near = field.reshape(-1, c + 1).take(at.reshape(-1), axis=0).astype(np.float32)
+        near = near.reshape(*at.shape, c + 1)
+        prediction = np.einsum("ntc,tc->nc", near, self.predictor[number])[:, :c]
+        sums = np.abs(near, out=near).reshape(len(at), -1) @ self.spatial[number]
+        sums += self.spatial_bias[number]
+        units = _rescale(sums, int(self.tables.spatial_bits[number]))
+        return Context(units, *self._predict(prediction))
+
+    def _predict(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The predictor's sums as a shift of wide channels and what rests."""
+        rests = sums * np.float32(2.0 ** (REST_BITS - PREDICTOR_BITS))
+        np.floor(rests, out=rests)
+        shift = rests * self.wide
+        np.floor(shift, out=shift)
+        rests -= shift * np.float32(1 << REST_BITS)
+        np.maximum(rests, -REST_MAX, out=rests)
+        np.minimum(rests, REST_MAX, out=rests)
+        return shift.astype(np.int32), rests
+
+    def zeros(self, context: Context, number: int) -> np.ndarray:
+        """Plane 0: beliefs that a symbol is other than zero.
+
+        Returns:
+          int32 (positions, channels), indices into the table of beliefs.
+        """
+        logit = self._outer_sums(context.units, number, 0)
+        logit += context.rests * self.rest[0]
+        logit += np.abs(context.rests) * self.rest_size[0]
+        logit += self.node_bias[::NODES]
+        return self._index(logit, 0)
+
+    def known(self, context: Context) -> np.ndarray:
+        """Room for the spatial layer's units and what `plane_sums` knows of each symbol."""
+        n, hidden = context.units.shape
+        known = np.zeros((n, hidden + 2 * self.tables.channels), np.float32)
+        known[:, :hidden] = context.units
+        return known
+
+    def plane_logits(
+        self, known: np.ndarray, rests: np.ndarray, symbols: Symbols, number: int, plane: int
+    ) -> np.ndarray:
+        """Logits of a plane from 1 on, before the biases of nodes.
+
+        Args:
+          known: of the method `known`, which is brought up to date.
+          rests: of the context.
+          symbols: all that are not zero.
+          number, plane: of the pass; the last plane of PLANES stands for all deeper ones.
+
+        Returns:
+          (n,), for each of the symbols.
+        """
+        row, channel, at = symbols
+        c, places = self.tables.channels, PLACES[plane]
+        state = np.where(at < 0, NODES - 1 - at, at)
+        state += channel * (NODES + LEVELS)
+        at_known = row * known.shape[1]
+        at_known += channel
+        at_known += self.tables.hidden
+        flat = known.reshape(-1)
+        flat[at_known] = self.node_mean.take(state)
+        at_known += c
+        flat[at_known] = self.node_size.take(state)
+        where = row * c
+        where += channel
+        rest = rests.reshape(-1).take(where)
+        if places > 1:
+            where *= places
+            where += self.place.take(state)
+        logit = self._outer_sums(known, number, plane).reshape(-1).take(where)
+        logit += rest * self.rest[plane].take(channel)
+        logit += np.abs(rest, out=rest) * self.rest_size[plane].take(channel)
+        return logit
+
+    def _outer_sums(self, known: np.ndarray, number: int, plane: int) -> np.ndarray:
+        sums = known @ self.inner[plane, : known.shape[1]]
+        sums += self.inner_bias[number, plane]
+        return _rescale(sums, int(self.tables.inner_bits[plane])) @ self.outer[plane]
+
+    def beliefs(self, logits: np.ndarray, node: np.ndarray, plane: int) -> np.ndarray:
+        """Indices into the table of beliefs.
+
+        Args:
+          logits: (n,), of `plane_logits`; they are changed.
+          node: int64 (n,), flat indices into (channels, 63), of the nodes that ask.
+          plane: 1 to PLANES - 1.
+
+        Returns:
+          int32 (n,).
+        """
+        logits += self.node_bias.take(node)
+        return self._index(logits, plane)
+
+    def _index(self, logit: np.ndarray, plane: int) -> np.ndarray:
+        logit *= np.float32(2.0 ** (BELIEF_BITS - int(self.tables.outer_bits[plane])))
+        np.floor(logit, out=logit)
+        logit += BELIEFS // 2
+        np.maximum(logit, 0, out=logit)
+        return np.minimum(logit, BELIEFS - 1, out=logit).astype(np.int32)

@@ -1,0 +1,242 @@
+"""Symbols to bytes and back: passes, planes, ranges, range coder (section III-B).
+
+Encoder and decoder ask the classifier the same questions, block by block of
+positions and plane by plane; where the encoder looks an answer up, the decoder
+reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from deepsic.coding.bitplanes import LEVELS, NODES, RANKS, RESIDUALS, clip_trees
+from deepsic.coding.classifier import Classifier, Context, Symbols, belief_counts
+from deepsic.coding.interlace import PASSES, Block, blocks
+from deepsic.coding.parallel import ahead, one_thread_each
+from deepsic.coding.rangecoder import PRECISION, Decoder, Encoder, lookup
+from deepsic.coding.tables import BELIEFS, PLANES, REACHES, Tables
+from deepsic.container import CorruptFile
+
+# In smaller maps the ranges cost more than they save.
+RANGES_FROM = 1024
+# In maps of fewer positions, threads wait longer for each other than they work.
+THREADS_FROM = 4096
+ZERO = LEVELS // 2
+
+# From (plane, indices of beliefs, whose they are, thresholds) to answers: those of all
+# positions and some channels in plane 0, of flat indices into (positions, channels) in others.
+Answer = Callable[[int, np.ndarray, np.ndarray | slice, np.ndarray | int], np.ndarray]
+
+
+class Clipped(NamedTuple):
+    """The trees as one picture needs them.
+
+    Attributes:
+      columns: channels that are not zero everywhere, or a slice of all.
+      child: int64, see `bitplanes.clip_trees`.
+    """
+
+    columns: np.ndarray | slice
+    child: np.ndarray
+
+
+class SymbolCoder:
+    """Codes whole maps of symbols with one model's tables.
+
+    Args:
+      tables: of the model.
+      lowest: the smallest symbol, -31 for 6 bits.
+    """
+
+    def __init__(self, tables: Tables, lowest: int = 1 - ZERO) -> None:
+        self.tables = tables
+        self.lowest = lowest
+        self.classifier = Classifier(tables)
+        # Of all nodes of all channels.
+        self.plane = tables.trees.plane.reshape(-1)
+        self.threshold = tables.trees.threshold.reshape(-1)
+        # One lookup for the coder: beliefs first, then each channel's reach down, then up.
+        counts = np.zeros((BELIEFS + 2 * tables.channels, len(REACHES)), np.int64)
+        counts[:BELIEFS, :2] = belief_counts()
+        counts[BELIEFS:] = _scale(tables.reach)
+        self.lookup = lookup(counts)
+
+    def encode(self, q: np.ndarray) -> bytes:
+        """Codes symbols.
+
+        Args:
+          q: integers (h, w, channels), lowest…lowest + 63.
+
+        Returns:
+          The payload.
+        """
+        encoder = Encoder(self.lookup)
+        for index, answers in self.questions(q):
+            encoder.encode(index, answers)
+        return encoder.finish()
+
+    def questions(
+        self, q: np.ndarray, passes: Sequence[int] = range(len(PASSES))
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What `encode` codes: rows of `lookup`, and the answers; both int32 (n,), in pieces."""
+        h, w, _ = q.shape
+        levels = (q.astype(np.int16) - self.lowest).astype(np.uint8)
+        reach = self._measure_reach(levels)
+        if h * w >= RANGES_FROM:
+            yield self._reach_rows(), reach
+        tree = self._clip(reach)
+        field = self.classifier.field(h, w)
+        for number in range(len(PASSES)):
+            self.classifier.reveal(field, levels, number)
+
+        def answered(block: Block) -> tuple[np.ndarray, np.ndarray]:
+            context, first = self._begin(field, block)
+            ranks = self._ranks(block.of(levels), context)
+            asked: list[np.ndarray] = []
+            answers: list[np.ndarray] = []
+
+            def look_up(plane, index, where, threshold):
+                found = (ranks[:, where] if plane == 0 else ranks.take(where)) > threshold
+                asked.append(index)
+                answers.append(found.astype(np.int32).reshape(-1))
+                return answers[-1]
+
+            self._ask(block.number, context, first, tree, look_up)
+            return np.concatenate(asked), np.concatenate(answers)
+
+        each = ahead if h * w >= THREADS_FROM else map
+        with one_thread_each():
+            yield from each(answered, [b for n in passes for b in blocks(n, h, w)])
+
+    def decode(self, payload: bytes, h: int, w: int) -> np.ndarray:
+        """The inverse of `encode`.
+
+        Returns:
+          int8 (h, w, channels).
+
+        Raises:
+          CorruptFile: if the payload does not end where the symbols do.
+        """
+        decoder = Decoder(payload, self.lookup)
+        reach = np.full(2 * self.tables.channels, len(REACHES) - 1, np.int32)
+        if h * w >= RANGES_FROM:
+            reach = decoder.decode(self._reach_rows())
+        tree = self._clip(reach)
+        levels = np.zeros((h, w, self.tables.channels), np.uint8)
+        field = self.classifier.field(h, w)
+        each = ahead if h * w >= THREADS_FROM else map
+        with one_thread_each():
+            for number in range(len(PASSES)):
+                mine = blocks(number, h, w)
+                # What asks only for earlier passes.
+                begun = each(lambda block: self._begin(field, block), mine)
+                for block, (context, first) in zip(mine, begun, strict=True):
+                    ranks = self._ask(
+                        number, context, first, tree, lambda _, index, *rest: decoder.decode(index)
+                    )
+                    self._put(block.of(levels), ranks, context)
+                self.classifier.reveal(field, levels, number)
+        if not decoder.finish():
+            raise CorruptFile("the payload does not fit its picture: the file is damaged.")
+        return (levels.astype(np.int16) + self.lowest).astype(np.int8)
+
+    def _begin(self, field: np.ndarray, block: Block) -> tuple[Context, np.ndarray]:
+        """Context of a block, and the beliefs of its plane 0."""
+        context = self.classifier.context(field, block)
+        return context, self.classifier.zeros(context, block.number)
+
+    def _ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
+        """Levels of a block as ranks of their residuals, (positions, channels)."""
+        residual = levels.reshape(context.shift.shape) - self.tables.centre - context.shift
+        residual &= LEVELS - 1  # modulo, faster
+        return RANKS.take(residual)
+
+    def _put(self, levels: np.ndarray, ranks: np.ndarray, context: Context) -> None:
+        """The inverse of `_ranks`, into a view."""
+        found = RESIDUALS.take(ranks).reshape(context.shift.shape)
+        found += self.tables.centre
+        found += context.shift
+        found &= LEVELS - 1
+        levels[...] = found.reshape(levels.shape)
+
+    def _reach_rows(self) -> np.ndarray:
+        return np.arange(BELIEFS, BELIEFS + 2 * self.tables.channels, dtype=np.int32)
+
+    def _measure_reach(self, levels: np.ndarray) -> np.ndarray:
+        """How far each channel goes below, then above its centre: indices into REACHES."""
+        top = len(REACHES) - 1
+        if levels.shape[0] * levels.shape[1] < RANGES_FROM:
+            return np.full(2 * self.tables.channels, top, np.int32)
+        below = self.tables.centre - levels.min(axis=(0, 1))
+        above = levels.max(axis=(0, 1)) - self.tables.centre
+        # Residuals beyond the range come out on its other side.
+        wraps = (below > ZERO) | (above >= ZERO)
+        ends = np.searchsorted(REACHES, np.maximum([below, above], 0))
+        return np.where(self.tables.wide | wraps, top, ends).astype(np.int32).reshape(-1)
+
+    def _clip(self, reach: np.ndarray) -> Clipped:
+        below, above = REACHES[reach].reshape(2, -1)
+        root, child = clip_trees(self.tables.trees, below, np.minimum(above, ZERO - 1))
+        asked = np.flatnonzero(root >= 0)
+        columns = slice(None) if len(asked) == len(root) else asked
+        return Clipped(columns, child.astype(np.int64))
+
+    def _ask(
+        self, number: int, context: Context, first: np.ndarray, tree: Clipped, answer: Answer
+    ) -> np.ndarray:
+        """All planes of one block.
+
+        Args:
+          number: of the pass.
+          context: of the block.
+          first: beliefs of plane 0.
+          tree: as clipped.
+          answer: gives the bits.
+
+        Returns:
+          The ranks, flat (positions·channels).
+        """
+        net, (n, c) = self.classifier, first.shape
+        asked = first[:, tree.columns]
+        answers = answer(0, asked.reshape(-1), tree.columns, 0)
+        row, column = np.divmod(answers.astype(bool).nonzero()[0], asked.shape[1])
+        channel = np.arange(c)[tree.columns].take(column)
+        where, root = row * c + channel, channel * NODES
+        at = tree.child.take(2 * root + 1)
+        known = net.known(context)
+        pending = np.arange(len(at))
+        for plane in range(1, self.tables.trees.planes):
+            pending = pending[at.take(pending) >= 0]
+            if not len(pending):
+                break
+            weights = min(plane, PLANES - 1)
+            # The deep planes share what is known before the first of them.
+            if plane < PLANES:
+                symbols = Symbols(row, channel, at)
+                logits = net.plane_logits(known, context.rests, symbols, number, plane)
+            node = root.take(pending)
+            node += at.take(pending)
+            asks = (self.plane.take(node) == plane).nonzero()[0]
+            if not len(asks):
+                continue
+            now, node = pending.take(asks), node.take(asks)
+            rows = net.beliefs(logits.take(now), node, weights)
+            bits = answer(plane, rows, where.take(now), self.threshold.take(node))
+            node *= 2
+            node += bits
+            at[now] = tree.child.take(node)
+        ranks = np.zeros(n * c, np.int64)
+        ranks[where] = -1 - at
+        return ranks
+
+
+def _scale(counts: np.ndarray) -> np.ndarray:
+    """Rows of counts to positive rows that add up to 2**PRECISION."""
+    total = 1 << PRECISION
+    share = (counts + 1.0) / (counts + 1.0).sum(axis=1, keepdims=True)
+    scaled = np.maximum(1, np.floor(share * (total - counts.shape[1]))).astype(np.int64)
+    scaled[np.arange(len(counts)), counts.argmax(axis=1)] += total - scaled.sum(axis=1)
+    return scaled

@@ -1,0 +1,228 @@
+"""Everything the entropy coder knows beforehand, in integers: a model's coding tables.
+
+The classifier runs in float32 on whole numbers. Sums of those are exact in any
+order, on any device, while they stay below 2**24: `check_exact` proves it for
+every input that can occur, from the weights alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from deepsic.coding.bitplanes import LAST_NEGATIVE, LEVELS, NODES, Trees
+from deepsic.coding.interlace import PASSES, TAPS
+
+# Fixed-point scales, as powers of two.
+HIDDEN_BITS = 5  # hidden units count in 1/32, from 0 to HIDDEN_MAX
+VALUE_BITS = 2  # what is known of a symbol counts in 1/4, up to ±VALUE_MAX
+REST_BITS = 4  # the predictor's rest counts in 1/16, up to ±REST_MAX
+PREDICTOR_BITS = 8  # its weights count in 1/256
+BELIEF_BITS = 4  # logits are tabled in 1/16
+BELIEFS = 512
+HIDDEN_MAX = 255
+VALUE_MAX = 127
+REST_MAX = 127
+# How many nodes of each plane have weights of their own: zero, sign, and what
+# follows either sign. All deeper planes together are the last, whose nodes share theirs.
+PLACES = (1, 1, 2, 1)
+PLANES = len(PLACES)
+# How far a channel's residuals go below and above zero in a picture, coarsely.
+REACHES = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32])
+EXACT = 1 << 24
+
+
+class InexactTables(ValueError):
+    """Sums could leave the range in which float32 counts exactly."""
+
+
+def places_of(trees: Trees) -> np.ndarray:
+    """Which of its plane's weights each node has, int (channels, 63)."""
+    return ((trees.plane == 2) & (trees.low > LAST_NEGATIVE)).astype(np.int32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """Integers that decide every probability.
+
+    Attributes:
+      centre: (channels,) the level that a channel has most often.
+      cap: (channels,) bound of |value| as a neighbour; value = level - centre.
+      wide: (channels,) 1 where symbols are coded as residuals of a prediction.
+      predictor: for each pass (taps, channels), in 1/2**PREDICTOR_BITS.
+      spatial: for each pass (taps·(channels + 1), hidden): weights of each known
+        neighbour's magnitudes and presence; spatial_bias (passes, hidden).
+      inner: (PLANES, hidden, hidden); known: (PLANES, 2·channels, hidden);
+        inner_bias: (passes, PLANES, hidden).
+      outer: for each of PLANES (hidden, channels·places).
+      rest, rest_size: (PLANES, channels), weights of the predictor's rest and of
+        its magnitude.
+      node_bias: (channels, 63), in the scale of outer_bits of the node's plane.
+      spatial_bits, inner_bits, outer_bits: (passes,), (PLANES,), (PLANES,): sums
+        of that layer count in 1/2**bits.
+      node_mean, node_size: (channels, 127): expected residual and magnitude at
+        each node, then at each rank, in 1/2**VALUE_BITS.
+      histogram: (channels, 64) counts of ranks in training.
+      reach: (2·channels, len(REACHES)) counts of each channel's reach in the
+        training pictures: below zero, then above.
+      trees: the binary trees over ranks.
+    """
+
+    centre: np.ndarray
+    cap: np.ndarray
+    wide: np.ndarray
+    predictor: tuple[np.ndarray, ...]
+    spatial: tuple[np.ndarray, ...]
+    spatial_bias: np.ndarray
+    inner: np.ndarray
+    known: np.ndarray
+    inner_bias: np.ndarray
+    outer: tuple[np.ndarray, ...]
+    rest: np.ndarray
+    rest_size: np.ndarray
+    node_bias: np.ndarray
+    spatial_bits: np.ndarray
+    inner_bits: np.ndarray
+    outer_bits: np.ndarray
+    node_mean: np.ndarray
+    node_size: np.ndarray
+    histogram: np.ndarray
+    reach: np.ndarray
+    trees: Trees
+
+    def __post_init__(self) -> None:
+        self._check_shapes()
+        self._check_ranges()
+        self.check_exact()
+
+    @property
+    def channels(self) -> int:
+        """How many channels the symbols have."""
+        return len(self.centre)
+
+    @property
+    def hidden(self) -> int:
+        """Units of each hidden layer."""
+        return self.inner.shape[-1]
+
+    def _check_shapes(self) -> None:
+        c, h, n = self.channels, self.hidden, len(PASSES)
+        expected = {
+            "centre": (c,),
+            "cap": (c,),
+            "wide": (c,),
+            "spatial_bias": (n, h),
+            "inner": (PLANES, h, h),
+            "known": (PLANES, 2 * c, h),
+            "inner_bias": (n, PLANES, h),
+            "rest": (PLANES, c),
+            "rest_size": (PLANES, c),
+            "node_bias": (c, NODES),
+            "spatial_bits": (n,),
+            "inner_bits": (PLANES,),
+            "outer_bits": (PLANES,),
+            "node_mean": (c, NODES + LEVELS),
+            "node_size": (c, NODES + LEVELS),
+            "histogram": (c, LEVELS),
+            "reach": (2 * c, len(REACHES)),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
+        for number, taps in enumerate(TAPS):
+            if self.predictor[number].shape != (len(taps), c):
+                raise ValueError(f"predictor of pass {number} has the wrong shape")
+            if self.spatial[number].shape != (len(taps) * (c + 1), h):
+                raise ValueError(f"spatial layer of pass {number} has the wrong shape")
+        if [o.shape for o in self.outer] != [(h, c * places) for places in PLACES]:
+            raise ValueError("an outer layer has the wrong shape")
+        if self.trees.channels != c:
+            raise ValueError("trees and tables have different channels")
+
+    def _check_ranges(self) -> None:
+        """Tables of strangers must not ask for powers of two beyond a float's."""
+        scales = np.concatenate([self.spatial_bits, self.inner_bits, self.outer_bits])
+        if (scales < -32).any() or (scales > 32).any() or (self.reach < 0).any():
+            raise ValueError("a scale or a count is out of range")
+        if not np.isin(self.wide, (0, 1)).all() or (self.cap < 0).any() or (self.cap > 127).any():
+            raise ValueError("a channel's settings are out of range")
+
+    def check_exact(self) -> None:
+        """Proves that no sum can reach 2**24.
+
+        Raises:
+          InexactTables: if one could.
+        """
+        for number, taps in enumerate(TAPS):
+            largest = np.tile(np.append(self.cap, 1), len(taps))
+            self._bound(
+                f"spatial {number}", self.spatial[number], largest, self.spatial_bias[number]
+            )
+            self._bound("predictor", self.predictor[number], np.full(len(taps), LEVELS - 1.0), 0)
+        for plane in range(PLANES):
+            weights = np.concatenate([self.inner[plane], self.known[plane]])
+            largest = np.full(len(weights), float(VALUE_MAX))
+            largest[: self.hidden] = HIDDEN_MAX
+            bias = np.abs(self.inner_bias[:, plane]).max(axis=0)
+            self._bound(f"inner {plane}", weights, largest, bias)
+            rest = (np.abs(self.rest[plane]) + np.abs(self.rest_size[plane])) * REST_MAX
+            node = np.abs(self.node_bias).max(axis=1)
+            bias = np.repeat(rest + node, PLACES[plane])
+            largest = np.full(self.hidden, float(HIDDEN_MAX))
+            self._bound(f"outer {plane}", self.outer[plane], largest, bias)
+        if np.abs(self.node_mean).max() > VALUE_MAX or np.abs(self.node_size).max() > VALUE_MAX:
+            raise InexactTables("a node's value is out of range.")
+
+    @staticmethod
+    def _bound(name: str, weights: np.ndarray, largest: np.ndarray, bias) -> None:
+        top = largest @ np.abs(weights.astype(np.float64)) + np.abs(bias)
+        if top.size and top.max() >= EXACT:
+            raise InexactTables(f"sums of layer {name} could reach {top.max():.0f}.")
+
+    def to_bytes(self) -> bytes:
+        """The tables as an .npz without pickles, every array of the smallest integer type."""
+        arrays: dict[str, np.ndarray] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, tuple):
+                arrays |= {f"{field.name}.{i}": v for i, v in enumerate(value)}
+            elif field.name == "trees":
+                arrays["trees.threshold"] = value.threshold
+                arrays["trees.child"] = value.child
+            else:
+                arrays[field.name] = value
+        out = io.BytesIO()
+        np.savez_compressed(out, **{k: _smallest(v) for k, v in arrays.items()})
+        return out.getvalue()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Tables:
+        """The inverse of `to_bytes`, from the loaded arrays.
+
+        Raises:
+          KeyError, ValueError: if they are no tables, or not exact.
+        """
+        if any(a.dtype.kind not in "iu" for a in arrays.values()):
+            raise ValueError("a table is not of integers")
+        wide = {k: v.astype(np.int32) for k, v in arrays.items()}
+        values: dict = {}
+        for field in dataclasses.fields(cls):
+            if field.name in ("predictor", "spatial", "outer"):
+                count = PLANES if field.name == "outer" else len(PASSES)
+                values[field.name] = tuple(wide[f"{field.name}.{i}"] for i in range(count))
+            elif field.name == "trees":
+                values["trees"] = Trees.from_links(wide["trees.threshold"], wide["trees.child"])
+            else:
+                values[field.name] = wide[field.name]
+        return cls(**values)
+
+
+def _smallest(a: np.ndarray) -> np.ndarray:
+    for dtype in (np.int8, np.int16, np.int32):
+        info = np.iinfo(dtype)
+        if not a.size or (a.min() >= info.min and a.max() <= info.max):
+            return a.astype(dtype)
+    raise ValueError("a table does not fit into 32 bits")

@@ -1,0 +1,47 @@
+"""Reads `.dsic` files of strangers after weighing what they promise: standard library only."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from deepsic import container, files
+from deepsic.container import CorruptFile, Header
+
+# What each byte of a file may promise. Plain grey takes a byte for 200 pixels with models of
+# 0.5 bpp, for 1,300 with one of 0.12.
+PIXELS_PER_BYTE = 4096
+# More than any coder takes for a pixel, and for everything else in a file.
+_BYTES_PER_PIXEL = 64
+_BYTES_BESIDES = 1 << 20
+# A pipe that is called .dsic must not keep a program waiting.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_file(path: str | os.PathLike, max_pixels: int | None = None) -> tuple[Header, bytes]:
+    """A file's header and payload, both intact.
+
+    Args:
+      path: of the file.
+      max_pixels: promises of more are refused before anything is allocated; None for
+        `files.MAX_PIXELS`, and for less where the file is small.
+
+    Raises:
+      CorruptFile: if the file is damaged or promises too much.
+      OSError: if it cannot be read.
+    """
+    with open(os.open(path, _FLAGS), "rb") as handle:
+        status = os.fstat(handle.fileno())
+        front = handle.read(container.HEAD_BYTES) if stat.S_ISREG(status.st_mode) else b""
+        header, _ = container.read_header(front)
+        check(header, status.st_size, max_pixels)
+        return container.unpack(front + handle.read(status.st_size))
+
+
+def check(header: Header, size: int, max_pixels: int | None = None) -> None:
+    """Raises CorruptFile if a file of `size` bytes promises too much, or too little."""
+    reason = files.too_many_pixels(header.width, header.height, size, PIXELS_PER_BYTE, max_pixels)
+    if reason:
+        raise CorruptFile(f"it {reason}")
+    if size > _BYTES_PER_PIXEL * header.width * header.height + _BYTES_BESIDES:
+        raise CorruptFile(f"it has {size} bytes, more than its picture can need.")

@@ -1,0 +1,152 @@
+"""An archive's files with what they show, whoever has to be asked for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from deepsic import taxonomy, treecode
+from deepsic.container import CorruptFile, Semantics
+from deepsic.errors import ModelError
+from deepsic.labels import Label, label_in
+from deepsic.search.models import Models
+from deepsic.search.scan import Failed, Found, scan
+from deepsic.taxonomy import Taxonomy
+from deepsic.treecode import Description
+
+
+@dataclasses.dataclass(frozen=True)
+class Meaning:
+    """What a section of a file says, in its tree."""
+
+    taxonomy: Taxonomy
+    description: Description
+
+    @functools.cached_property
+    def label(self) -> Label:
+        """The same in words."""
+        return label_in(self.taxonomy, self.description)
+
+
+@dataclasses.dataclass
+class Archive:
+    """Files by what they say; files that say the same share one meaning.
+
+    Attributes:
+      groups: from what is said to the files that say it.
+      failed: files that cannot be read.
+    """
+
+    groups: list[tuple[Meaning, list[Found]]]
+    failed: list[Failed]
+
+    @property
+    def count(self) -> int:
+        """Of all files."""
+        return len(self.failed) + sum(len(files) for _, files in self.groups)
+
+
+def read(
+    places: Iterable[str], models: Models, max_pixels: int | None, warn: Callable[[str], None]
+) -> Archive:
+    """Reads what all files in some places show.
+
+    Args:
+      places: folders, files and globs.
+      models: for `post` files, and for `pre` files whose classes are not ImageNet's.
+      max_pixels: larger pictures of `post` models are refused.
+      warn: gets a sentence if an index cannot be kept.
+
+    Raises:
+      FileNotFoundError: if a place does not exist.
+    """
+    by_section: dict[tuple[bytes, Semantics], list[Found]] = {}
+    post, failed = [], []
+
+    def put(file: Found, semantics: Semantics) -> None:
+        # A section of ImageNet's tree means the same whatever the model.
+        key = (b"" if semantics.imagenet else file.header.fingerprint, semantics)
+        by_section.setdefault(key, []).append(file)
+
+    for file in progress(scan(places), "reading"):
+        if isinstance(file, Failed):
+            failed.append(file)
+        elif file.header.semantics is None:
+            post.append(file)
+        else:
+            put(file, file.header.semantics)
+    for file, semantics in _read_post(post, models, max_pixels, warn, failed):
+        put(file, semantics)
+    groups = []
+    for (_, semantics), files in by_section.items():
+        try:
+            groups.append((_meaning(semantics, files[0], models), files))
+        except (CorruptFile, ModelError) as error:
+            failed += [Failed(f.path, str(error)) for f in files]
+    return Archive(groups, sorted(failed))
+
+
+def _meaning(semantics: Semantics, file: Found, models: Models) -> Meaning:
+    if semantics.imagenet:
+        known = taxonomy.imagenet()
+    else:
+        known = models.labels(file.header.fingerprint).taxonomy
+    return Meaning(known, treecode.unpack(known.tree, semantics.section))
+
+
+def _read_post(
+    files: list[Found],
+    models: Models,
+    max_pixels: int | None,
+    warn: Callable[[str], None],
+    failed: list[Failed],
+) -> list[tuple[Found, Semantics]]:
+    """Answers from the folders' indices, then from the heads; the latter are kept."""
+    if not files:
+        return []
+    from deepsic.search.index import Index
+
+    answers = []
+    for root in sorted({f.root for f in files}):
+        index, unknown = Index(root, warn), []
+        for file in (f for f in files if f.root == root):
+            semantics = index.look_up(file)
+            if semantics is None:
+                unknown.append(file)
+            else:
+                answers.append((file, semantics))
+        if unknown:
+            answers += _ask_heads(unknown, models, max_pixels, index, failed)
+            index.forget_missing()
+        index.close()
+    return answers
+
+
+def _ask_heads(unknown, models, max_pixels, index, failed) -> list[tuple[Found, Semantics]]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from deepsic.search.classify import classify
+
+    answers: list[tuple[Found, Semantics]] = []
+    bar = progress(None, "classifying", len(unknown))
+    for good, bad in classify(unknown, models, max_pixels):
+        index.add(good)  # at once: an interrupted search is resumed by the next one
+        answers += good
+        failed += bad
+        if bar is not None:
+            bar.update(len(good) + len(bad))
+    if bar is not None:
+        bar.close()
+    return answers
+
+
+def progress(items: Any, what: str, total: int | None = None) -> Any:
+    """Some items with a progress bar, where someone may be watching."""
+    if not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm
+
+    return tqdm(items, desc=what, total=total, unit="file", leave=False)

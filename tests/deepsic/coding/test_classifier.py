@@ -1,0 +1,49 @@
+"""The classifier's integers."""
+
+import numpy as np
+import tensorflow as tf
+
+from deepsic.coding.classifier import belief_counts
+from deepsic.coding.interlace import PASSES
+from deepsic.coding.rangecoder import PRECISION
+from deepsic.coding.symbols import SymbolCoder
+from deepsic.coding.tables import BELIEF_BITS, BELIEFS
+from tests.deepsic.coding.conftest import make_symbols
+from training.context.fit import fit
+from training.context.network import ContextNetwork
+from training.context.statistics import measure
+
+
+def test_beliefs_do_not_depend_on_the_machines_exponential():
+    logits = (np.arange(BELIEFS) - BELIEFS / 2 + 0.5) / (1 << BELIEF_BITS)
+    exact = (1 << PRECISION) / (1 + np.exp(-logits))
+    assert (np.abs(exact % 1 - 0.5) > 1e-6).all()
+    assert (belief_counts().sum(axis=1) == 1 << PRECISION).all()
+    assert (belief_counts() > 0).all()
+
+
+def test_training_lowers_the_cost_and_integers_keep_it():
+    maps = np.stack([make_symbols(32, 32, seed) for seed in range(24)])
+    test = make_symbols(64, 64, seed=99)
+    before = len(SymbolCoder(fit(maps, lowest=-31, hidden=8, steps=1)).encode(test))
+    after = len(SymbolCoder(fit(maps, lowest=-31, hidden=8, steps=300)).encode(test))
+    assert after < 0.97 * before
+
+
+def test_integers_cost_what_floats_promise():
+    maps = np.stack([make_symbols(32, 32, seed) for seed in range(8)])
+    levels = maps.astype(np.int32) + 31
+    statistics = measure(levels)
+    network = ContextNetwork(statistics, hidden=8, seed=1)
+    from training.context.fit import to_integers
+
+    coder = SymbolCoder(to_integers(network, statistics))
+    ranks, rests = statistics.ranks(levels[:1])
+    values = (levels[:1] - statistics.centre).astype(np.float32)
+    promised = float(network.loss(tf.constant(values), ranks, rests)) * 32 * 32 / 8
+    # Ranges are coded beside the symbols, and leave some questions out.
+    assert abs(len(coder.encode(maps[0])) - promised) < 0.02 * promised + 8
+
+
+def test_passes_are_numbered_as_the_tables_are(tables):
+    assert len(tables.spatial) == len(PASSES) == len(tables.predictor)

@@ -1,0 +1,62 @@
+"""What a file promises is weighed before it is read."""
+
+import os
+
+import pytest
+
+from deepsic import container, files, limits
+from deepsic.container import CorruptFile, Header
+
+
+def write(path, width, height, payload=b"payload"):
+    path.write_bytes(container.pack(Header("post", b"abcd", width, height), payload))
+    return path
+
+
+def test_files_are_read_whole(tmp_path):
+    payload = bytes(range(256)) * 20
+    header, rest = limits.read_file(write(tmp_path / "a.dsic", 100, 50, payload))
+    assert (header.width, header.height, rest) == (100, 50, payload)
+
+
+@pytest.mark.parametrize("size", [(100_000, 100_000), (1 << 30, 1 << 30), (20_000, 10_001)])
+def test_huge_promises_are_refused_with_the_flag_that_allows_them(tmp_path, size):
+    path = write(tmp_path / "a.dsic", *size, bytes(1 << 20))
+    with pytest.raises(CorruptFile, match=f"more than 200000000; .*to {size[0] * size[1]} "):
+        limits.read_file(path)
+    with pytest.raises(CorruptFile, match=f"{size[0]}×{size[1]}"):
+        limits.read_file(path, 100_000_000)
+    assert limits.read_file(path, size[0] * size[1])[0].width == size[0]
+
+
+def test_small_files_may_promise_less(tmp_path):
+    path = write(tmp_path / "a.dsic", 10_000, 10_000)
+    with pytest.raises(CorruptFile, match="as empty pictures do; raise --max_pixels to 100000000"):
+        limits.read_file(path)
+    assert limits.read_file(path, 100_000_000)[0].width == 10_000
+    assert limits.read_file(write(path, 4096, 4096))[0].width == 4096
+    per_byte = limits.PIXELS_PER_BYTE
+    path = write(path, 10_000, 10_000, bytes((10**8 - files.ANY_PIXELS) // per_byte - 100))
+    with pytest.raises(CorruptFile, match="empty"):
+        limits.read_file(path)
+    path = write(path, 10_000, 10_000, bytes((10**8 - files.ANY_PIXELS) // per_byte + 100))
+    assert limits.read_file(path)[0].width == 10_000
+
+
+def test_the_limit_is_inclusive():
+    assert files.too_many_pixels(6, 7, 10, 1, 42) is None
+    assert "more than 41" in files.too_many_pixels(6, 7, 10, 1, 41)
+
+
+def test_files_longer_than_their_picture_can_need_are_not_read(tmp_path):
+    path = write(tmp_path / "a.dsic", 8, 8)
+    os.truncate(path, 1 << 40)  # which takes no room on the disk
+    with pytest.raises(CorruptFile, match="1099511627776 bytes, more than its picture can need"):
+        limits.read_file(path)
+
+
+def test_what_is_no_plain_file_is_no_dsic_file(tmp_path):
+    os.mkfifo(tmp_path / "a.dsic")
+    for path in (tmp_path / "a.dsic", "/dev/zero"):
+        with pytest.raises(CorruptFile, match=r"no \.dsic file"):
+            limits.read_file(path)

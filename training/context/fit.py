@@ -1,0 +1,174 @@
+"""Fits the coding tables of a model: counts, trains the classifier, rounds it to integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from deepsic.coding.bitplanes import NODES
+from deepsic.coding.tables import (
+    EXACT,
+    HIDDEN_BITS,
+    HIDDEN_MAX,
+    PLACES,
+    PLANES,
+    REST_BITS,
+    REST_MAX,
+    VALUE_BITS,
+    VALUE_MAX,
+    Tables,
+)
+from training.context.network import ContextNetwork
+from training.context.statistics import Statistics, measure
+
+BATCH = 2
+RATE = 3e-3
+
+
+def fit(
+    maps: np.ndarray,
+    *,
+    lowest: int,
+    hidden: int = 48,
+    steps: int = 3000,
+    seed: int = 1,
+    report: Callable[[int, float], None] = lambda step, bits: None,
+) -> Tables:
+    """Coding tables for a model's symbols.
+
+    Args:
+      maps: int8 (maps, h, w, channels), symbols of training pictures.
+      lowest: the smallest symbol there is.
+      hidden: units of the classifier's hidden layers.
+      steps: of training, each on two maps.
+      seed: of initial weights and order.
+      report: called now and then with the step and the mean bits a position.
+
+    Raises:
+      InexactTables: if no scale makes the integer arithmetic exact.
+    """
+    levels = maps.astype(np.int32) - lowest
+    statistics = measure(levels)
+    network = ContextNetwork(statistics, hidden, seed)
+    _train(network, statistics, levels, steps, seed, report)
+    return to_integers(network, statistics)
+
+
+def _train(network, statistics: Statistics, levels, steps, seed, report) -> None:
+    ranks, rests = statistics.ranks(levels)
+    values = (levels - statistics.centre).astype(np.float32)
+    adam = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(RATE, steps))
+    # The first pass has no neighbours, hence no spatial weights.
+    variables = [v for v in network.trainable_variables if v.shape.num_elements()]
+
+    @tf.function
+    def step(v, r, e):
+        with tf.GradientTape() as tape:
+            bits = network.loss(v, r, e)
+        adam.apply_gradients(zip(tape.gradient(bits, variables), variables, strict=True))
+        return bits
+
+    rng = np.random.default_rng(seed)
+    total = 0.0
+    for i in range(1, steps + 1):
+        j = rng.integers(0, len(levels), BATCH)
+        total += float(step(values[j], ranks[j], rests[j]))
+        if i % 100 == 0:
+            report(i, total / 100)
+            total = 0.0
+
+
+def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
+    """Rounds a trained network to the finest integers that stay exact."""
+    c = network.channels
+    spatial, spatial_bias, spatial_bits = [], [], []
+    for weights, bias in zip(network.spatial, network.spatial_bias.numpy(), strict=True):
+        taps = weights.shape[0] // (c + 1)
+        largest = np.tile(np.append(statistics.cap, 1), taps)
+        (w,), b, bits = _round([(weights.numpy(), largest, 0)], bias)
+        spatial.append(w)
+        spatial_bias.append(b)
+        spatial_bits.append(bits)
+    inner, known, inner_bias, inner_bits = [], [], [], []
+    outer, rest, rest_size, outer_bits = [], [], [], []
+    node_bias = np.zeros((c, NODES), np.int32)
+    for plane in range(PLANES):
+        seen = network.known[plane - 1].numpy() if plane else np.zeros((2 * c, network.hidden))
+        (u, k), b, bits = _round(
+            [
+                (network.inner[plane].numpy(), HIDDEN_MAX, HIDDEN_BITS),
+                (seen, VALUE_MAX, VALUE_BITS),
+            ],
+            network.inner_bias.numpy()[:, plane],
+        )
+        inner.append(u)
+        known.append(k)
+        inner_bias.append(b)
+        inner_bits.append(bits)
+        here = statistics.trees.plane == plane
+        if plane == PLANES - 1:
+            here = statistics.trees.plane >= plane
+        biases = np.where(here, network.node_bias.numpy(), 0.0)
+        repeat = PLACES[plane]
+        rests = np.stack([network.rest.numpy()[plane], network.rest_size.numpy()[plane]])
+        (o, r), b, bits = _round(
+            [
+                (network.outer[plane].numpy(), HIDDEN_MAX, HIDDEN_BITS),
+                (np.repeat(rests, repeat, axis=1), REST_MAX, REST_BITS),
+            ],
+            np.repeat(biases, repeat, axis=0).T,
+        )
+        outer.append(o)
+        rest.append(r[0, ::repeat])
+        rest_size.append(r[1, ::repeat])
+        outer_bits.append(bits)
+        node_bias += b.T[::repeat]
+    return Tables(
+        centre=statistics.centre,
+        cap=statistics.cap,
+        wide=statistics.wide,
+        predictor=tuple(statistics.predictor),
+        spatial=tuple(spatial),
+        spatial_bias=np.stack(spatial_bias),
+        inner=np.stack(inner),
+        known=np.stack(known),
+        inner_bias=np.stack(inner_bias, axis=1),
+        outer=tuple(outer),
+        rest=np.stack(rest),
+        rest_size=np.stack(rest_size),
+        node_bias=node_bias,
+        spatial_bits=np.array(spatial_bits),
+        inner_bits=np.array(inner_bits),
+        outer_bits=np.array(outer_bits),
+        node_mean=statistics.node_mean,
+        node_size=statistics.node_size,
+        histogram=statistics.histogram.astype(np.int32),
+        reach=statistics.reach.astype(np.int32),
+        trees=statistics.trees,
+    )
+
+
+def _round(
+    parts: list[tuple[np.ndarray, np.ndarray | int, int]], bias: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray, int]:
+    """Rounds one layer's weights to integers of one scale.
+
+    Args:
+      parts: weights (inputs, units), the largest input, and the inputs' own bits.
+      bias: (…, units).
+
+    Returns:
+      The parts' integers, the bias's, and the bits in which their sums count.
+    """
+    for bits in range(16, 4, -1):
+        scaled = [np.rint(w * 2.0 ** (bits - own)) for w, _, own in parts]
+        whole = np.rint(bias * 2.0**bits)
+        top = np.abs(whole).reshape(-1, whole.shape[-1]).max(axis=0)
+        for w, (_, largest, _) in zip(scaled, parts, strict=True):
+            top = top + np.broadcast_to(largest, len(w)) @ np.abs(w)
+        # Half of what is exact leaves room for sums of one layer's parts in any order.
+        if top.max() < EXACT // 2:
+            return [w.astype(np.int32) for w in scaled], whole.astype(np.int32), bits
+    raise ValueError("the classifier's weights are too large to be exact in integers.")

@@ -1,0 +1,159 @@
+"""What the coder learns from symbols by counting: centres, predictors, trees."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from deepsic.coding.bitplanes import LEVELS, NODES, RANKS, RESIDUALS, Trees, build_trees
+from deepsic.coding.interlace import PASSES, REACH, TAPS, tap_views
+from deepsic.coding.tables import (
+    PREDICTOR_BITS,
+    REACHES,
+    REST_BITS,
+    REST_MAX,
+    VALUE_BITS,
+    VALUE_MAX,
+)
+
+# Maps that the predictor is fitted on: enough for 10 weights a channel.
+PREDICTOR_MAPS = 200
+# A channel is wide, and coded as residuals, if its standard deviation is more
+# than this many steps and the prediction takes at least a quarter off it.
+WIDE_STEPS = 1.5
+WIDE_GAIN = 0.75
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """Counted on maps of levels; the attributes are those of `tables.Tables`."""
+
+    centre: np.ndarray
+    cap: np.ndarray
+    wide: np.ndarray
+    predictor: list[np.ndarray]
+    histogram: np.ndarray
+    reach: np.ndarray
+    trees: Trees
+    node_mean: np.ndarray
+    node_size: np.ndarray
+
+    def ranks(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Levels as the coder sees them.
+
+        Args:
+          levels: int (maps, h, w, channels) in 0–63.
+
+        Returns:
+          Ranks, int32 in 0–63, and the predictor's rests, float32 in steps.
+        """
+        prediction = predict(levels - self.centre, self.predictor)
+        return _ranks(levels, self.centre, self.wide, prediction)
+
+
+def measure(levels: np.ndarray) -> Statistics:
+    """Counts everything.
+
+    Args:
+      levels: int (maps, h, w, channels) in 0–63.
+    """
+    centre = _histogram(levels).argmax(axis=1).astype(np.int32)
+    values = levels - centre
+    predictor = fit_predictor(values[:PREDICTOR_MAPS])
+    prediction = predict(values, predictor)
+    # The last pass, half of all positions, shows what prediction is worth.
+    last = PASSES[-1]
+    error = last.of(values) - last.of(prediction) / (1 << REST_BITS)
+    spread = last.of(values).std(axis=(0, 1, 2))
+    wide = (spread > WIDE_STEPS) & (error.std(axis=(0, 1, 2)) < WIDE_GAIN * spread)
+    wide = wide.astype(np.int32)
+    ranks, _ = _ranks(levels, centre, wide, prediction)
+    histogram = _histogram(ranks)
+    trees = build_trees(histogram)
+    mean, size = _node_values(trees, histogram)
+    cap = np.abs(values).max(axis=(0, 1, 2)).astype(np.int32)
+    return Statistics(centre, cap, wide, predictor, histogram, _reach(ranks), trees, mean, size)
+
+
+def _histogram(levels: np.ndarray) -> np.ndarray:
+    channels = levels.shape[-1]
+    return np.stack(
+        [np.bincount(levels[..., c].ravel(), minlength=LEVELS) for c in range(channels)]
+    )
+
+
+def _ranks(levels, centre, wide, prediction) -> tuple[np.ndarray, np.ndarray]:
+    shift = (prediction >> REST_BITS) * wide
+    rest = np.clip(prediction - (shift << REST_BITS), -REST_MAX, REST_MAX)
+    ranks = RANKS[(levels - centre - shift) % LEVELS]
+    return ranks, (rest / (1 << REST_BITS)).astype(np.float32)
+
+
+def _reach(ranks: np.ndarray) -> np.ndarray:
+    """How often each reach occurs, below zero then above: (2·channels, len(REACHES))."""
+    residual = RESIDUALS[ranks]
+    ends = np.concatenate([-residual.min(axis=(1, 2)), residual.max(axis=(1, 2))], axis=-1)
+    reach = np.searchsorted(REACHES, np.maximum(ends, 0))
+    return (reach[..., None] == np.arange(len(REACHES))).sum(axis=0)
+
+
+def _node_values(trees: Trees, histogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean residual and mean magnitude at each node, then at each rank, fixed point."""
+    x = RESIDUALS
+    weight = histogram + 1e-3
+
+    def means(values: np.ndarray) -> np.ndarray:
+        sums = np.pad(np.cumsum(weight * values, axis=1), [(0, 0), (1, 0)])
+        counts = np.pad(np.cumsum(weight, axis=1), [(0, 0), (1, 0)])
+        rows = np.arange(trees.channels)[:, None]
+        top, bottom = trees.high + 1, trees.low
+        nodes = (sums[rows, top] - sums[rows, bottom]) / (counts[rows, top] - counts[rows, bottom])
+        leaves = np.tile(values, (trees.channels, 1))
+        fixed = np.rint(np.concatenate([nodes, leaves], axis=1) * (1 << VALUE_BITS))
+        return np.clip(fixed, -VALUE_MAX, VALUE_MAX).astype(np.int32)
+
+    assert NODES == LEVELS - 1
+    return means(x), means(np.abs(x))
+
+
+def fit_predictor(values: np.ndarray) -> list[np.ndarray]:
+    """Least-squares weights of each channel's known neighbours, for each pass.
+
+    Args:
+      values: int (maps, h, w, channels), levels less their channel's centre.
+
+    Returns:
+      For each pass int (taps, channels) in 1/2^PREDICTOR_BITS.
+    """
+    weights = []
+    padded = np.pad(values, [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)]).astype(np.float32)
+    _, h, w, channels = values.shape
+    for number, p in enumerate(PASSES):
+        if not TAPS[number]:
+            weights.append(np.zeros((0, channels), np.int32))
+            continue
+        x = np.stack(list(tap_views(padded, number, *p.shape(h, w))), axis=-1)
+        x = np.moveaxis(x.reshape(-1, channels, len(TAPS[number])), 1, 0)
+        y = np.moveaxis(p.of(values).reshape(-1, channels), 1, 0)[..., None].astype(np.float32)
+        gram = x.transpose(0, 2, 1) @ x + 1e-2 * x.shape[1] * 0.01 * np.eye(x.shape[2])
+        best = np.linalg.solve(gram, x.transpose(0, 2, 1) @ y)[..., 0]
+        limit = 2 << PREDICTOR_BITS
+        rounded = np.rint(best.T * (1 << PREDICTOR_BITS)).clip(-limit, limit)
+        weights.append(rounded.astype(np.int32))
+    return weights
+
+
+def predict(values: np.ndarray, predictor: list[np.ndarray]) -> np.ndarray:
+    """Predictions of every symbol from its known neighbours, in 1/2^REST_BITS steps."""
+    out = np.zeros(values.shape, np.int32)
+    padded = np.pad(values, [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)]).astype(np.int32)
+    _, h, w, _ = values.shape
+    for number, p in enumerate(PASSES):
+        total = 0
+        for view, weight in zip(
+            tap_views(padded, number, *p.shape(h, w)), predictor[number], strict=True
+        ):
+            total = total + view * weight
+        p.of(out)[...] = total >> (PREDICTOR_BITS - REST_BITS) if TAPS[number] else 0
+    return out
