@@ -72,10 +72,12 @@ class Codec:
         tables = store.load_tables(folder, self.fingerprint)
         if tables.channels != self.config.latents:
             raise store.ModelError(f"{folder.path}: tables and networks are of different models.")
+        if tables.levels != 1 << self.config.bits:
+            raise store.ModelError(f"{folder.path}: tables and networks have different bits.")
         if len(self.labels.classes) != self.config.classes:
             raise store.ModelError(f"{folder.path}: labels and networks are of different models.")
         try:
-            self.coder = SymbolCoder(tables, quantiser.lowest_symbol(self.config.bits))
+            self.coder = SymbolCoder(tables)
         except (ValueError, OverflowError) as error:
             raise store.ModelError(f"{folder.path}: the tables are damaged: {error}.") from error
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepsic.coding.bitplanes import LEVELS, NODES
 from deepsic.coding.interlace import PASSES, REACH, Block, tap_indices
 from deepsic.coding.rangecoder import PRECISION
 from deepsic.coding.tables import (
@@ -101,16 +100,17 @@ class Classifier:
         self.node_mean = t.node_mean.astype(f).reshape(-1)
         self.node_size = t.node_size.astype(f).reshape(-1)
         # Of nodes, then of ranks, which need none.
-        place = np.pad(places_of(t.trees), [(0, 0), (0, LEVELS)])
+        place = np.pad(places_of(t.trees), [(0, 0), (0, t.levels)])
         self.place = place.astype(np.int64).reshape(-1)
 
     def field(self, h: int, w: int) -> np.ndarray:
         """An empty map for `reveal`: values of all channels, then presence.
 
         Returns:
-          int8 (h + 2·REACH, w + 2·REACH, channels + 1), presence 1 inside the map.
+          int8 or int16 (h + 2·REACH, w + 2·REACH, channels + 1), presence 1 inside the map.
         """
-        field = np.zeros((h + 2 * REACH, w + 2 * REACH, self.tables.channels + 1), np.int8)
+        dtype = np.int8 if self.tables.cap.max() <= 127 else np.int16
+        field = np.zeros((h + 2 * REACH, w + 2 * REACH, self.tables.channels + 1), dtype)
         field[REACH : REACH + h, REACH : REACH + w, -1] = 1
         return field
 
@@ -155,7 +155,7 @@ class Classifier:
         logit = self._outer_sums(context.units, number, 0)
         logit += context.rests * self.rest[0]
         logit += np.abs(context.rests) * self.rest_size[0]
-        logit += self.node_bias[::NODES]
+        logit += self.node_bias[:: self.tables.trees.nodes]
         return self._index(logit, 0)
 
     def known(self, context: Context) -> np.ndarray:
@@ -181,8 +181,9 @@ class Classifier:
         """
         row, channel, at = symbols
         c, places = self.tables.channels, PLACES[plane]
-        state = np.where(at < 0, NODES - 1 - at, at)
-        state += channel * (NODES + LEVELS)
+        nodes = self.tables.trees.nodes
+        state = np.where(at < 0, nodes - 1 - at, at)
+        state += channel * (nodes + self.tables.levels)
         at_known = row * known.shape[1]
         at_known += channel
         at_known += self.tables.hidden
@@ -211,7 +212,7 @@ class Classifier:
 
         Args:
           logits: (n,), of `plane_logits`; they are changed.
-          node: int64 (n,), flat indices into (channels, 63), of the nodes that ask.
+          node: int64 (n,), flat indices into (channels, nodes), of the nodes that ask.
           plane: 1 to PLANES - 1.
 
         Returns:

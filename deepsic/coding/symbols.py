@@ -12,19 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepsic.coding.bitplanes import LEVELS, NODES, RANKS, RESIDUALS, clip_trees
+from deepsic.coding.bitplanes import clip_trees, ranks, residuals
 from deepsic.coding.classifier import Classifier, Context, Symbols, belief_counts
 from deepsic.coding.interlace import PASSES, Block, blocks
 from deepsic.coding.parallel import ahead, one_thread_each
-from deepsic.coding.rangecoder import PRECISION, Decoder, Encoder, lookup
-from deepsic.coding.tables import BELIEFS, PLANES, REACHES, Tables
+from deepsic.coding.rangecoder import PRECISION, PythonCoder, RangeCoder, lookup
+from deepsic.coding.tables import BELIEFS, PLANES, Tables, reaches
 from deepsic.container import CorruptFile
 
 # In smaller maps the ranges cost more than they save.
 RANGES_FROM = 1024
 # In maps of fewer positions, threads wait longer for each other than they work.
 THREADS_FROM = 4096
-ZERO = LEVELS // 2
 
 # From (plane, indices of beliefs, whose they are, thresholds) to answers: those of all
 # positions and some channels in plane 0, of flat indices into (positions, channels) in others.
@@ -47,19 +46,25 @@ class SymbolCoder:
     """Codes whole maps of symbols with one model's tables.
 
     Args:
-      tables: of the model.
-      lowest: the smallest symbol, -31 for 6 bits.
+      tables: of the model; they say how many levels a symbol has.
+      range_coder: that writes and reads the bytes; all write the same.
     """
 
-    def __init__(self, tables: Tables, lowest: int = 1 - ZERO) -> None:
+    def __init__(self, tables: Tables, range_coder: RangeCoder | None = None) -> None:
         self.tables = tables
-        self.lowest = lowest
+        self.range_coder = range_coder or PythonCoder()
+        self.lowest = tables.lowest
+        self.zero = tables.levels // 2
+        self.reaches = reaches(tables.levels)
+        self.residuals, self.rank_of = residuals(tables.levels), ranks(tables.levels)
+        # As small as holds all symbols.
+        self.dtype = np.int8 if tables.levels <= 128 else np.int16
         self.classifier = Classifier(tables)
         # Of all nodes of all channels.
         self.plane = tables.trees.plane.reshape(-1)
         self.threshold = tables.trees.threshold.reshape(-1)
         # One lookup for the coder: beliefs first, then each channel's reach down, then up.
-        counts = np.zeros((BELIEFS + 2 * tables.channels, len(REACHES)), np.int64)
+        counts = np.zeros((BELIEFS + 2 * tables.channels, len(self.reaches)), np.int64)
         counts[:BELIEFS, :2] = belief_counts()
         counts[BELIEFS:] = _scale(tables.reach)
         self.lookup = lookup(counts)
@@ -68,12 +73,12 @@ class SymbolCoder:
         """Codes symbols.
 
         Args:
-          q: integers (h, w, channels), lowest…lowest + 63.
+          q: integers (h, w, channels), lowest…lowest + levels - 1.
 
         Returns:
           The payload.
         """
-        encoder = Encoder(self.lookup)
+        encoder = self.range_coder.encoder(self.lookup)
         for index, answers in self.questions(q):
             encoder.encode(index, answers)
         return encoder.finish()
@@ -115,13 +120,13 @@ class SymbolCoder:
         """The inverse of `encode`.
 
         Returns:
-          int8 (h, w, channels).
+          `dtype` (h, w, channels): int8, or int16 for more than 128 levels.
 
         Raises:
           CorruptFile: if the payload does not end where the symbols do.
         """
-        decoder = Decoder(payload, self.lookup)
-        reach = np.full(2 * self.tables.channels, len(REACHES) - 1, np.int32)
+        decoder = self.range_coder.decoder(payload, self.lookup)
+        reach = np.full(2 * self.tables.channels, len(self.reaches) - 1, np.int32)
         if h * w >= RANGES_FROM:
             reach = decoder.decode(self._reach_rows())
         tree = self._clip(reach)
@@ -141,7 +146,7 @@ class SymbolCoder:
                 self.classifier.reveal(field, levels, number)
         if not decoder.finish():
             raise CorruptFile("the payload does not fit its picture: the file is damaged.")
-        return (levels.astype(np.int16) + self.lowest).astype(np.int8)
+        return (levels.astype(np.int16) + self.lowest).astype(self.dtype)
 
     def _begin(self, field: np.ndarray, block: Block) -> tuple[Context, np.ndarray]:
         """Context of a block, and the beliefs of its plane 0."""
@@ -151,35 +156,35 @@ class SymbolCoder:
     def _ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
         """Levels of a block as ranks of their residuals, (positions, channels)."""
         residual = levels.reshape(context.shift.shape) - self.tables.centre - context.shift
-        residual &= LEVELS - 1  # modulo, faster
-        return RANKS.take(residual)
+        residual &= self.tables.levels - 1  # modulo, faster
+        return self.rank_of.take(residual)
 
     def _put(self, levels: np.ndarray, ranks: np.ndarray, context: Context) -> None:
         """The inverse of `_ranks`, into a view."""
-        found = RESIDUALS.take(ranks).reshape(context.shift.shape)
+        found = self.residuals.take(ranks).reshape(context.shift.shape)
         found += self.tables.centre
         found += context.shift
-        found &= LEVELS - 1
+        found &= self.tables.levels - 1
         levels[...] = found.reshape(levels.shape)
 
     def _reach_rows(self) -> np.ndarray:
         return np.arange(BELIEFS, BELIEFS + 2 * self.tables.channels, dtype=np.int32)
 
     def _measure_reach(self, levels: np.ndarray) -> np.ndarray:
-        """How far each channel goes below, then above its centre: indices into REACHES."""
-        top = len(REACHES) - 1
+        """How far each channel goes below, then above its centre: indices into `reaches`."""
+        top = len(self.reaches) - 1
         if levels.shape[0] * levels.shape[1] < RANGES_FROM:
             return np.full(2 * self.tables.channels, top, np.int32)
         below = self.tables.centre - levels.min(axis=(0, 1))
         above = levels.max(axis=(0, 1)) - self.tables.centre
         # Residuals beyond the range come out on its other side.
-        wraps = (below > ZERO) | (above >= ZERO)
-        ends = np.searchsorted(REACHES, np.maximum([below, above], 0))
+        wraps = (below > self.zero) | (above >= self.zero)
+        ends = np.searchsorted(self.reaches, np.maximum([below, above], 0))
         return np.where(self.tables.wide | wraps, top, ends).astype(np.int32).reshape(-1)
 
     def _clip(self, reach: np.ndarray) -> Clipped:
-        below, above = REACHES[reach].reshape(2, -1)
-        root, child = clip_trees(self.tables.trees, below, np.minimum(above, ZERO - 1))
+        below, above = self.reaches[reach].reshape(2, -1)
+        root, child = clip_trees(self.tables.trees, below, np.minimum(above, self.zero - 1))
         asked = np.flatnonzero(root >= 0)
         columns = slice(None) if len(asked) == len(root) else asked
         return Clipped(columns, child.astype(np.int64))
@@ -204,7 +209,7 @@ class SymbolCoder:
         answers = answer(0, asked.reshape(-1), tree.columns, 0)
         row, column = np.divmod(answers.astype(bool).nonzero()[0], asked.shape[1])
         channel = np.arange(c)[tree.columns].take(column)
-        where, root = row * c + channel, channel * NODES
+        where, root = row * c + channel, channel * self.tables.trees.nodes
         at = tree.child.take(2 * root + 1)
         known = net.known(context)
         pending = np.arange(len(at))

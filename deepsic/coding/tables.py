@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deepsic.coding.bitplanes import LAST_NEGATIVE, LEVELS, NODES, Trees
+from deepsic.coding.bitplanes import Trees
 from deepsic.coding.interlace import PASSES, TAPS
 
 # Fixed-point scales, as powers of two.
@@ -31,7 +31,7 @@ REST_MAX = 127
 PLACES = (1, 1, 2, 1)
 PLANES = len(PLACES)
 # How far a channel's residuals go below and above zero in a picture, coarsely.
-REACHES = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32])
+_REACHES = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128])
 EXACT = 1 << 24
 
 
@@ -39,9 +39,14 @@ class InexactTables(ValueError):
     """Sums could leave the range in which float32 counts exactly."""
 
 
+def reaches(levels: int) -> np.ndarray:
+    """The reaches that a channel of so many levels can have; the last is half of them."""
+    return _REACHES[_REACHES <= levels // 2]
+
+
 def places_of(trees: Trees) -> np.ndarray:
-    """Which of its plane's weights each node has, int (channels, 63)."""
-    return ((trees.plane == 2) & (trees.low > LAST_NEGATIVE)).astype(np.int32)
+    """Which of its plane's weights each node has, int (channels, nodes)."""
+    return ((trees.plane == 2) & (trees.low > trees.last_negative)).astype(np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +65,13 @@ class Tables:
       outer: for each of PLANES (hidden, channels·places).
       rest, rest_size: (PLANES, channels), weights of the predictor's rest and of
         its magnitude.
-      node_bias: (channels, 63), in the scale of outer_bits of the node's plane.
+      node_bias: (channels, nodes), in the scale of outer_bits of the node's plane.
       spatial_bits, inner_bits, outer_bits: (passes,), (PLANES,), (PLANES,): sums
         of that layer count in 1/2**bits.
-      node_mean, node_size: (channels, 127): expected residual and magnitude at
+      node_mean, node_size: (channels, nodes + levels): expected residual and magnitude at
         each node, then at each rank, in 1/2**VALUE_BITS.
-      histogram: (channels, 64) counts of ranks in training.
-      reach: (2·channels, len(REACHES)) counts of each channel's reach in the
+      histogram: (channels, levels) counts of ranks in training.
+      reach: (2·channels, reaches) counts of each channel's reach in the
         training pictures: below zero, then above.
       trees: the binary trees over ranks.
     """
@@ -104,6 +109,16 @@ class Tables:
         return len(self.centre)
 
     @property
+    def levels(self) -> int:
+        """How many levels a symbol has: 2**B of eq. 1."""
+        return self.trees.levels
+
+    @property
+    def lowest(self) -> int:
+        """The smallest symbol: -31 for 64 levels."""
+        return 1 - self.levels // 2
+
+    @property
     def hidden(self) -> int:
         """Units of each hidden layer."""
         return self.inner.shape[-1]
@@ -120,14 +135,14 @@ class Tables:
             "inner_bias": (n, PLANES, h),
             "rest": (PLANES, c),
             "rest_size": (PLANES, c),
-            "node_bias": (c, NODES),
+            "node_bias": (c, self.trees.nodes),
             "spatial_bits": (n,),
             "inner_bits": (PLANES,),
             "outer_bits": (PLANES,),
-            "node_mean": (c, NODES + LEVELS),
-            "node_size": (c, NODES + LEVELS),
-            "histogram": (c, LEVELS),
-            "reach": (2 * c, len(REACHES)),
+            "node_mean": (c, self.trees.nodes + self.levels),
+            "node_size": (c, self.trees.nodes + self.levels),
+            "histogram": (c, self.levels),
+            "reach": (2 * c, len(reaches(self.levels))),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -147,7 +162,8 @@ class Tables:
         scales = np.concatenate([self.spatial_bits, self.inner_bits, self.outer_bits])
         if (scales < -32).any() or (scales > 32).any() or (self.reach < 0).any():
             raise ValueError("a scale or a count is out of range")
-        if not np.isin(self.wide, (0, 1)).all() or (self.cap < 0).any() or (self.cap > 127).any():
+        top = max(127, self.levels - 1)
+        if not np.isin(self.wide, (0, 1)).all() or (self.cap < 0).any() or (self.cap > top).any():
             raise ValueError("a channel's settings are out of range")
 
     def check_exact(self) -> None:
@@ -161,7 +177,7 @@ class Tables:
             self._bound(
                 f"spatial {number}", self.spatial[number], largest, self.spatial_bias[number]
             )
-            self._bound("predictor", self.predictor[number], np.full(len(taps), LEVELS - 1.0), 0)
+            self._bound("predictor", self.predictor[number], np.full(len(taps), self.levels - 1.0), 0)
         for plane in range(PLANES):
             weights = np.concatenate([self.inner[plane], self.known[plane]])
             largest = np.full(len(weights), float(VALUE_MAX))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from deepsic.coding.bitplanes import NODES
 from deepsic.coding.tables import (
     EXACT,
     HIDDEN_BITS,
@@ -39,8 +38,8 @@ def fit(
     """Coding tables for a model's symbols.
 
     Args:
-      maps: int8 (maps, h, w, channels), symbols of training pictures.
-      lowest: the smallest symbol there is.
+      maps: int8 or int16 (maps, h, w, channels), symbols of training pictures.
+      lowest: the smallest symbol there is, 1 - 2**(B-1).
       hidden: units of the classifier's hidden layers.
       steps: of training, each on two maps.
       seed: of initial weights and order.
@@ -50,7 +49,7 @@ def fit(
       InexactTables: if no scale makes the integer arithmetic exact.
     """
     levels = maps.astype(np.int32) - lowest
-    statistics = measure(levels)
+    statistics = measure(levels, 2 * (1 - lowest))
     network = ContextNetwork(statistics, hidden, seed)
     _train(network, statistics, levels, steps, seed, report)
     return to_integers(network, statistics)
@@ -93,7 +92,7 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
         spatial_bits.append(bits)
     inner, known, inner_bias, inner_bits = [], [], [], []
     outer, rest, rest_size, outer_bits = [], [], [], []
-    node_bias = np.zeros((c, NODES), np.int32)
+    node_bias = np.zeros((c, statistics.trees.nodes), np.int32)
     for plane in range(PLANES):
         seen = network.known[plane - 1].numpy() if plane else np.zeros((2 * c, network.hidden))
         (u, k), b, bits = _round(

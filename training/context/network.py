@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from deepsic.coding.bitplanes import LEVELS, NODES, Trees, walk
+from deepsic.coding.bitplanes import Trees, walk
 from deepsic.coding.interlace import PASSES, REACH, TAPS, tap_views
 from deepsic.coding.tables import (
     HIDDEN_BITS,
@@ -59,13 +59,14 @@ class ContextNetwork(tf.Module):
         # Tables over (channel, rank): the node and its place in each plane, the answer
         # there, how many questions it takes, and what is known before plane p: a node,
         # or the rank itself.
-        node, ranks = paths.node, np.arange(LEVELS)[None, :, None]
+        node, ranks = paths.node, np.arange(trees.levels)[None, :, None]
         rows = np.arange(channels)[:, None, None]
-        state = np.where(node >= 0, node, NODES + ranks) + rows * (NODES + LEVELS)
-        flat = np.maximum(node, 0) + rows * NODES
+        state = np.where(node >= 0, node, trees.nodes + ranks)
+        state += rows * (trees.nodes + trees.levels)
+        flat = np.maximum(node, 0) + rows * trees.nodes
 
         def by_plane(table: np.ndarray, dtype: tf.DType) -> list[tf.Tensor]:
-            planes = table.reshape(channels * LEVELS, -1).T
+            planes = table.reshape(channels * trees.levels, -1).T
             return [tf.constant(p, dtype) for p in planes]
 
         self.state = by_plane(state, tf.int32)
@@ -109,7 +110,7 @@ class ContextNetwork(tf.Module):
         units = _hidden(tf.concat(sums, axis=0))
         rank = tf.concat([tf.reshape(p.of(ranks), (-1, c)) for p in PASSES], axis=0)
         rest = tf.concat([tf.reshape(p.of(rests), (-1, c)) for p in PASSES], axis=0)
-        nats = self._nats(units, number, rank + tf.range(c) * LEVELS, tf.reshape(rest, (-1,)))
+        nats = self._nats(units, number, rank + tf.range(c) * self.trees.levels, tf.reshape(rest, (-1,)))
         return nats / tf.cast(tf.shape(units)[0], tf.float32) / tf.math.log(2.0)
 
     def _nats(self, units, number, rank, rests) -> tf.Tensor:
@@ -151,7 +152,7 @@ class ContextNetwork(tf.Module):
           rests: see `_nats`.
         """
         node = tf.gather(self.node, where)
-        channel = node // NODES
+        channel = node // self.trees.nodes
         place = tf.cast(tf.gather(self.place, node), tf.int64) if PLACES[plane] > 1 else 0
         rest = tf.gather(rests, live)
         logit = tf.gather(logits, live * PLACES[plane] + place)
@@ -171,7 +172,7 @@ class ContextNetwork(tf.Module):
 
 
 def _node_logits(trees: Trees, histogram: np.ndarray) -> np.ndarray:
-    """What each node answers on average: float32 (channels, 63) logits."""
+    """What each node answers on average: float32 (channels, nodes) logits."""
     total = np.concatenate(
         [np.zeros((trees.channels, 1)), np.cumsum(histogram + 1e-3, axis=1)], axis=1
     )

@@ -6,15 +6,16 @@ import dataclasses
 
 import numpy as np
 
-from deepsic.coding.bitplanes import LEVELS, NODES, RANKS, RESIDUALS, Trees, build_trees
+from deepsic.coding import bitplanes
+from deepsic.coding.bitplanes import Trees, build_trees
 from deepsic.coding.interlace import PASSES, REACH, TAPS, tap_views
 from deepsic.coding.tables import (
     PREDICTOR_BITS,
-    REACHES,
     REST_BITS,
     REST_MAX,
     VALUE_BITS,
     VALUE_MAX,
+    reaches,
 )
 
 # Maps that the predictor is fitted on: enough for 10 weights a channel.
@@ -43,22 +44,23 @@ class Statistics:
         """Levels as the coder sees them.
 
         Args:
-          levels: int (maps, h, w, channels) in 0–63.
+          levels: int (maps, h, w, channels), from 0.
 
         Returns:
-          Ranks, int32 in 0–63, and the predictor's rests, float32 in steps.
+          Ranks, int32, and the predictor's rests, float32 in steps.
         """
         prediction = predict(levels - self.centre, self.predictor)
-        return _ranks(levels, self.centre, self.wide, prediction)
+        return _ranks(levels, self.trees.levels, self.centre, self.wide, prediction)
 
 
-def measure(levels: np.ndarray) -> Statistics:
+def measure(levels: np.ndarray, count: int) -> Statistics:
     """Counts everything.
 
     Args:
-      levels: int (maps, h, w, channels) in 0–63.
+      levels: int (maps, h, w, channels), from 0.
+      count: of the levels that there are, 2**B.
     """
-    centre = _histogram(levels).argmax(axis=1).astype(np.int32)
+    centre = _histogram(levels, count).argmax(axis=1).astype(np.int32)
     values = levels - centre
     predictor = fit_predictor(values[:PREDICTOR_MAPS])
     prediction = predict(values, predictor)
@@ -68,39 +70,38 @@ def measure(levels: np.ndarray) -> Statistics:
     spread = last.of(values).std(axis=(0, 1, 2))
     wide = (spread > WIDE_STEPS) & (error.std(axis=(0, 1, 2)) < WIDE_GAIN * spread)
     wide = wide.astype(np.int32)
-    ranks, _ = _ranks(levels, centre, wide, prediction)
-    histogram = _histogram(ranks)
+    ranks, _ = _ranks(levels, count, centre, wide, prediction)
+    histogram = _histogram(ranks, count)
     trees = build_trees(histogram)
     mean, size = _node_values(trees, histogram)
     cap = np.abs(values).max(axis=(0, 1, 2)).astype(np.int32)
-    return Statistics(centre, cap, wide, predictor, histogram, _reach(ranks), trees, mean, size)
+    reach = _reach(ranks, count)
+    return Statistics(centre, cap, wide, predictor, histogram, reach, trees, mean, size)
 
 
-def _histogram(levels: np.ndarray) -> np.ndarray:
+def _histogram(levels: np.ndarray, count: int) -> np.ndarray:
     channels = levels.shape[-1]
-    return np.stack(
-        [np.bincount(levels[..., c].ravel(), minlength=LEVELS) for c in range(channels)]
-    )
+    return np.stack([np.bincount(levels[..., c].ravel(), minlength=count) for c in range(channels)])
 
 
-def _ranks(levels, centre, wide, prediction) -> tuple[np.ndarray, np.ndarray]:
+def _ranks(levels, count, centre, wide, prediction) -> tuple[np.ndarray, np.ndarray]:
     shift = (prediction >> REST_BITS) * wide
     rest = np.clip(prediction - (shift << REST_BITS), -REST_MAX, REST_MAX)
-    ranks = RANKS[(levels - centre - shift) % LEVELS]
+    ranks = bitplanes.ranks(count)[(levels - centre - shift) % count]
     return ranks, (rest / (1 << REST_BITS)).astype(np.float32)
 
 
-def _reach(ranks: np.ndarray) -> np.ndarray:
-    """How often each reach occurs, below zero then above: (2·channels, len(REACHES))."""
-    residual = RESIDUALS[ranks]
+def _reach(ranks: np.ndarray, count: int) -> np.ndarray:
+    """How often each reach occurs, below zero then above: (2·channels, reaches)."""
+    residual, known = bitplanes.residuals(count)[ranks], reaches(count)
     ends = np.concatenate([-residual.min(axis=(1, 2)), residual.max(axis=(1, 2))], axis=-1)
-    reach = np.searchsorted(REACHES, np.maximum(ends, 0))
-    return (reach[..., None] == np.arange(len(REACHES))).sum(axis=0)
+    reach = np.searchsorted(known, np.maximum(ends, 0))
+    return (reach[..., None] == np.arange(len(known))).sum(axis=0)
 
 
 def _node_values(trees: Trees, histogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean residual and mean magnitude at each node, then at each rank, fixed point."""
-    x = RESIDUALS
+    x = bitplanes.residuals(trees.levels)
     weight = histogram + 1e-3
 
     def means(values: np.ndarray) -> np.ndarray:
@@ -113,7 +114,6 @@ def _node_values(trees: Trees, histogram: np.ndarray) -> tuple[np.ndarray, np.nd
         fixed = np.rint(np.concatenate([nodes, leaves], axis=1) * (1 << VALUE_BITS))
         return np.clip(fixed, -VALUE_MAX, VALUE_MAX).astype(np.int32)
 
-    assert NODES == LEVELS - 1
     return means(x), means(np.abs(x))
 
 

@@ -25,7 +25,7 @@ def make_symbols(h, w, seed=0):
 @pytest.fixture(scope="session")
 def tables():
     maps = np.stack([make_symbols(32, 32, seed) for seed in range(8)])
-    statistics = measure(maps.astype(np.int32) + 31)
+    statistics = measure(maps.astype(np.int32) + 31, 64)
     return to_integers(ContextNetwork(statistics, hidden=8, seed=1), statistics)
 
 

@@ -6,14 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsic.coding.bitplanes import (
-    LEVELS,
-    RANKS,
-    RESIDUALS,
     Trees,
     build_trees,
     clip_trees,
+    ranks,
+    residuals,
     walk,
 )
+
+LEVELS = 64
+RANKS, RESIDUALS = ranks(LEVELS), residuals(LEVELS)
 
 counts = st.lists(st.integers(0, 10**6), min_size=LEVELS, max_size=LEVELS).filter(any)
 

@@ -33,7 +33,7 @@ def test_training_lowers_the_cost_and_integers_keep_it():
 def test_integers_cost_what_floats_promise():
     maps = np.stack([make_symbols(32, 32, seed) for seed in range(8)])
     levels = maps.astype(np.int32) + 31
-    statistics = measure(levels)
+    statistics = measure(levels, 64)
     network = ContextNetwork(statistics, hidden=8, seed=1)
     from training.context.fit import to_integers
 
