@@ -51,7 +51,7 @@ def find_models():
 
     asked = [f for m in F.models for f in (store.shipped() if m == "all" else [store.find(m)])]
     # A model that is named twice is measured once.
-    folders = list({folder.path.resolve(): folder for folder in asked}.values())
+    folders = list({folder.reference: folder for folder in asked}.values())
     for folder in folders:
         _ = folder.config  # a damaged one is named now rather than after hours
     if not folders:

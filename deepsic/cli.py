@@ -10,11 +10,10 @@ from typing import Any
 
 from absl import app, flags
 
-from deepsic.errors import ModelError
-from deepsic.files import BadFile, NoRoom
+from deepsic.errors import DeepsicError, NoRoom, TooManyPixels
 
 
-class UserError(Exception):
+class UserError(DeepsicError):
     """Something the user can mend; the message is one sentence that says how."""
 
 
@@ -37,8 +36,8 @@ def run(main: Callable[[list[str]], int | None], doc: str) -> None:
         sys.stdout.flush()
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)", 2)
-    except (UserError, ModelError, BadFile) as error:
-        _fail(str(error), 1)
+    except DeepsicError as error:
+        _fail(explain(error), 1)
     except KeyboardInterrupt:
         _fail("interrupted.", 130)
     except BrokenPipeError:  # whoever read the output has seen enough, as `| head` has
@@ -54,9 +53,26 @@ def _parse() -> list[str]:
         sys.exit(0)
 
 
+def program() -> str:
+    """What this process was called as."""
+    return sys.argv[0].rsplit("/", 1)[-1]
+
+
+def command() -> str:
+    """What a user types to call this process, before its arguments."""
+    name = program()
+    return f"python {name}" if name.endswith(".py") else name
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, and the flag that mends it where there is one."""
+    if isinstance(error, TooManyPixels):
+        return f"{str(error).rstrip('.')}; --max_pixels={error.pixels} allows it."
+    return str(error)
+
+
 def _fail(message: str, code: int) -> None:
-    name = sys.argv[0].rsplit("/", 1)[-1]
-    print(f"{name}: {message}", file=sys.stderr)
+    print(f"{program()}: {message}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -178,7 +194,7 @@ def run_jobs(
             raise UserError(f"{error}{more}") from error
         except expected as error:
             failed += 1
-            message = str(error)
+            message = explain(error)
             prefix = "" if str(source) in message else f"{source}: "
             print(f"error: {prefix}{message}", file=sys.stderr)
         else:

@@ -10,38 +10,44 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
-from deepsic import container, store
+from deepsic import container, runtimes
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.config import ModelConfig
 from deepsic.container import Header, Semantics
-from deepsic.labels import THRESHOLD, Label, label_of
+from deepsic.errors import ModelError
+from deepsic.images import as_rgb
+from deepsic.labels import THRESHOLD, Label, get_label
+from deepsic.quantiser import Quantiser
+from deepsic.store import Folder
 from deepsic.tiling import tiled
-from models import quantiser
+from deepsic.treecode import MOST_ALTERNATIVES
+
+if TYPE_CHECKING:
+    from deepsic.runtimes import Runtime
 
 # Side of a tile.
 TILE_PIXELS = 768
-# Of what is classified in one call; part of what a label is, so it stays.
+# Side of a tile for classification; changing it changes labels.
 DESCRIBED_PIXELS = 1024
 # Cells that are quantised in one call.
 QUANTISED_CELLS = 1 << 14
 
 
-def _compiled(network, channels: int):
-    """A network as one graph for every size of picture.
+class Compressed(bytes):
+    """The bytes of a `.dsic` file.
 
-    The graph itself is called: of functions that are traced, one in each of several models,
-    TensorFlow complains that they were traced too often.
+    Attributes:
+      label: what the picture shows, as the file says; None in files of `post` models.
     """
-    spec = tf.TensorSpec((None, None, None, channels), tf.float32)
-    traced = tf.function(lambda x: network(x, training=False), input_signature=[spec])
-    return traced.get_concrete_function()
+
+    label: Label | None = None
 
 
-def margin_of(config: ModelConfig) -> int:
+def get_margin(config: ModelConfig) -> int:
     """How many cells around a tile the networks look, at most.
 
     Each stage looks half a kernel of its finer side around, and interpolates between
@@ -61,37 +67,81 @@ class Codec:
     Args:
       folder: of the model.
       fingerprint: which of its coding tables; the newest if None.
+      runtime: one of `deepsic.runtimes.NAMES`, or `auto`.
+
+    Raises:
+      ModelError: if the model is damaged.
+      RuntimeMissing: if the runtime is not installed.
     """
 
-    def __init__(self, folder: store.Folder, fingerprint: bytes | None = None) -> None:
+    def __init__(
+        self, folder: Folder, fingerprint: bytes | None = None, runtime: str = "auto"
+    ) -> None:
         self.folder = folder
         self.config = folder.config
         self.labels = folder.labels
         self.fingerprint = fingerprint or folder.fingerprints[0]
-        self.model = store.load_networks(folder)
-        tables = store.load_tables(folder, self.fingerprint)
+        self.quantiser = Quantiser(self.config.bits)
+        self.runtime: Runtime = runtimes.make(runtimes.choose(runtime), folder)
+        tables = folder.tables(self.fingerprint)
         if tables.channels != self.config.latents:
-            raise store.ModelError(f"{folder.path}: tables and networks are of different models.")
+            raise ModelError(f"{folder.path}: tables and networks are of different models.")
         if tables.levels != 1 << self.config.bits:
-            raise store.ModelError(f"{folder.path}: tables and networks have different bits.")
+            raise ModelError(f"{folder.path}: tables and networks have different bits.")
         if len(self.labels.classes) != self.config.classes:
-            raise store.ModelError(f"{folder.path}: labels and networks are of different models.")
+            raise ModelError(f"{folder.path}: labels and networks are of different models.")
         try:
-            self.coder = SymbolCoder(tables)
+            self.coder = SymbolCoder(tables, self.runtime.range_coder)
         except (ValueError, OverflowError) as error:
-            raise store.ModelError(f"{folder.path}: the tables are damaged: {error}.") from error
+            raise ModelError(f"{folder.path}: the tables are damaged: {error}.") from error
 
     @functools.cached_property
-    def _extract(self):
-        return _compiled(self.model.features, 3)
+    def _margin(self) -> int:
+        return get_margin(self.config)
 
-    @functools.cached_property
-    def _reconstruct(self):
-        return _compiled(self.model.reconstruction, self.config.latents)
+    def compress(self, x: Any, threshold: float = THRESHOLD, topk: int = 0) -> Compressed:
+        """A picture as the bytes of a `.dsic` file.
 
-    @functools.cached_property
-    def _describe(self):
-        return _compiled(self.model.semantics.describe, self.config.latents)
+        Args:
+          x: uint8 (H, W, 3), RGB; or a PIL image, which is converted.
+          threshold: how likely the label of a `pre` file must be, 0 to 15/16; the label is as
+            specific as that allows.
+          topk: how many of the likeliest classes a `pre` file names besides, 0 to 10.
+
+        Raises:
+          TypeError: if x is no uint8 array and no PIL image.
+          ValueError: if x has another shape, or a number is out of range.
+        """
+        x = as_rgb(x)
+        if not 0 <= threshold <= 15 / 16:
+            raise ValueError(f"threshold must lie in 0 to 15/16, not {threshold!r}.")
+        if not 0 <= topk <= MOST_ALTERNATIVES:
+            raise ValueError(f"topk must lie in 0 to {MOST_ALTERNATIVES}, not {topk!r}.")
+        f = self.features(x)
+        semantics = None
+        if self.config.arch == "pre":
+            semantics = self.get_semantics(self.classify(f), threshold, topk)
+        q = self.symbols(f)
+        del f  # four times as large
+        return self._encode(q, x.shape[0], x.shape[1], semantics)
+
+    def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
+        """A `.dsic` file's picture and label.
+
+        Args:
+          data: the bytes of the file.
+
+        Returns:
+          x_hat, uint8 (H, W, 3), and what it shows.
+
+        Raises:
+          CorruptFile: if the file is damaged.
+          ModelError: if it is of another model.
+        """
+        header, payload = container.unpack(data)
+        q = self.decode_symbols(header, payload)
+        label = self.get_label(header, q)
+        return self.reconstruct(q, header.height, header.width), label
 
     def features(self, x: np.ndarray) -> np.ndarray:
         """f(x), float32 (h, w, latents), of a picture, uint8 (H, W, 3).
@@ -103,46 +153,44 @@ class Codec:
         below, right = rows * stride - x.shape[0], columns * stride - x.shape[1]
         if below or right:
             x = np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
-        out = np.empty((rows, columns, self.config.latents), np.float32)
         return tiled(
-            lambda tile: self._extract(tf.cast(tile, tf.float32)).numpy(),
+            lambda tile: self.runtime.features(tile.astype(np.float32)),
             x,
             step_in=stride,
             step_out=1,
             tile=TILE_PIXELS // stride,
-            margin=margin_of(self.config),
-            out=out,
+            margin=self._margin,
+            out=np.empty((rows, columns, self.config.latents), np.float32),
         )
 
     def symbols(self, f: np.ndarray) -> np.ndarray:
-        """q of eq. 1, int8, from features (h, w, latents)."""
-        q = np.empty(f.shape, np.int8)
+        """q of eq. 1, int8 (int16 for 8 bits), from features (h, w, latents)."""
+        q = np.empty(f.shape, self.quantiser.dtype)
         step = max(1, QUANTISED_CELLS // f.shape[1])
         for top in range(0, len(f), step):
-            q[top : top + step] = self.model.symbols(tf.constant(f[top : top + step])).numpy()
+            q[top : top + step] = self.quantiser.quantise(f[top : top + step])
         return q
 
     def restore(self, q: np.ndarray) -> np.ndarray:
         """Q⁻¹: dequantised features, float32, from symbols."""
-        return ((q - np.float32(0.5)) / quantiser.half_levels(self.config.bits)).astype(np.float32)
+        return self.quantiser.dequantise(q)
 
     def reconstruct(self, q: np.ndarray, height: int, width: int) -> np.ndarray:
         """x_hat, uint8 (height, width, 3), from symbols (eq. 2)."""
         stride = self.config.stride
-        out = np.empty((q.shape[0] * stride, q.shape[1] * stride, 3), np.uint8)
 
         def network(tile: np.ndarray) -> np.ndarray:
-            x_hat = self._reconstruct(tf.constant(self.restore(tile)))
-            return tf.cast(tf.clip_by_value(tf.round(x_hat), 0, 255), tf.uint8).numpy()
+            x_hat = self.runtime.reconstruction(self.restore(tile))
+            return np.clip(np.rint(x_hat, out=x_hat), 0, 255, out=x_hat).astype(np.uint8)
 
-        tiled(
+        out = tiled(
             network,
             q,
             step_in=1,
             step_out=stride,
             tile=TILE_PIXELS // stride,
-            margin=margin_of(self.config),
-            out=out,
+            margin=self._margin,
+            out=np.empty((q.shape[0] * stride, q.shape[1] * stride, 3), np.uint8),
         )
         return out[:height, :width]
 
@@ -161,80 +209,65 @@ class Codec:
         return self._classify(f, lambda piece: piece)
 
     def classify_symbols(self, q: np.ndarray) -> np.ndarray:
-        """`classify_batch` from symbols, int8 (n, h, w, latents)."""
+        """`classify_batch` from symbols, (n, h, w, latents)."""
         return self._classify(q, self.restore)
 
     def _classify(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
         tile = DESCRIBED_PIXELS // self.config.stride
-        total, weight = 0.0, 0
+        total, weight = np.zeros((), np.float32), 0
         for top in range(0, maps.shape[1], tile):
             for left in range(0, maps.shape[2], tile):
                 piece = prepare(maps[:, top : top + tile, left : left + tile])
                 cells = piece.shape[1] * piece.shape[2]
-                total = total + cells * self._describe(piece).numpy()
+                total = total + cells * self.runtime.describe(piece)
                 weight += cells
-        logits = self.model.semantics.decide(tf.constant(total / weight, tf.float32))
-        probabilities = tf.nn.softmax(logits).numpy()
+        probabilities = _softmax(self.runtime.decide(total / weight))
         if not np.isfinite(probabilities).all():
-            raise store.ModelError(f"{self.folder.path}: the networks compute no probabilities.")
+            raise ModelError(f"{self.folder.path}: the networks compute no probabilities.")
         return probabilities
 
-    def compress(self, x: np.ndarray, threshold: float = THRESHOLD, topk: int = 0) -> bytes:
-        """A picture as the bytes of a `.dsic` file.
-
-        Args:
-          x: uint8 (H, W, 3).
-          threshold: for how likely the label of a `pre` file must be, 0 to 15/16; the
-            label becomes as specific as that allows.
-          topk: how many of the likeliest classes a `pre` file names besides, at most 10.
-        """
-        f = self.features(x)
-        semantics = None
-        if self.config.arch == "pre":
-            semantics = self.describe(self.classify(f), threshold, topk)
-        q = self.symbols(f)
-        del f  # four times as large
-        return self._encode(q, x.shape[0], x.shape[1], semantics)
-
-    def describe(
+    def get_semantics(
         self, probabilities: np.ndarray, threshold: float = THRESHOLD, topk: int = 0
     ) -> Semantics:
         """The head's answer, float32 (classes,), as a file holds it; see `compress`."""
         return self.labels.semantics(probabilities.tolist(), threshold, topk)
 
-    def encode(self, f: np.ndarray, height: int, width: int, semantics: Semantics | None) -> bytes:
+    def encode(
+        self, f: np.ndarray, height: int, width: int, semantics: Semantics | None
+    ) -> Compressed:
         """The bytes of a `.dsic` file, from the features of a picture of that size."""
         return self._encode(self.symbols(f), height, width, semantics)
 
-    def _encode(self, q: np.ndarray, height: int, width: int, semantics: Semantics | None) -> bytes:
+    def _encode(
+        self, q: np.ndarray, height: int, width: int, semantics: Semantics | None
+    ) -> Compressed:
         header = Header(self.config.arch, self.fingerprint, width, height, semantics)
-        return container.pack(header, self.coder.encode(q))
+        data = Compressed(container.pack(header, self.coder.encode(q)))
+        if semantics is not None:
+            data.label = get_label(semantics, self.labels)
+        return data
 
     def decode_symbols(self, header: Header, payload: bytes) -> np.ndarray:
-        """q, int8 (h, w, latents), from an unpacked file.
+        """q, (h, w, latents), from an unpacked file.
 
         Raises:
           CorruptFile: if the payload does not fit.
+          ModelError: if the file is of another model.
         """
+        self._check_is_mine(header)
         stride = self.config.stride
         rows, columns = -(-header.height // stride), -(-header.width // stride)
         return self.coder.decode(payload, rows, columns)
 
-    def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
-        """A `.dsic` file's picture and label.
+    def _check_is_mine(self, header: Header) -> None:
+        mine = self.config.arch, self.fingerprint
+        if (header.arch, header.fingerprint) != mine:
+            raise ModelError(
+                f"the file is of the {header.arch} model {header.fingerprint.hex()}, and"
+                f" {self.folder.path} is the {mine[0]} model {mine[1].hex()}."
+            )
 
-        Returns:
-          x_hat, uint8 (H, W, 3), and what it shows.
-
-        Raises:
-          CorruptFile: if the file is damaged.
-        """
-        header, payload = container.unpack(data)
-        q = self.decode_symbols(header, payload)
-        x_hat = self.reconstruct(q, header.height, header.width)
-        return x_hat, self.label(header, q)
-
-    def label(
+    def get_label(
         self,
         header: Header,
         q: np.ndarray | None = None,
@@ -250,10 +283,19 @@ class Codec:
 
         Raises:
           CorruptFile: if the label in the header is damaged.
+          ModelError: if the file is of another model.
+          ValueError: if a `post` file comes without its symbols.
         """
+        self._check_is_mine(header)
         semantics = header.semantics
         if semantics is None:
-            assert q is not None, "post files need their symbols"
-            probabilities = self.classify_symbols(q[None])[0]
-            semantics = self.describe(probabilities, threshold, topk)
-        return label_of(semantics, self.labels)
+            if q is None:
+                raise ValueError("files of post models are labelled from their symbols: pass q.")
+            semantics = self.get_semantics(self.classify_symbols(q[None])[0], threshold, topk)
+        return get_label(semantics, self.labels)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):  # damaged weights, of which `_classify` complains
+        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return powers / powers.sum(axis=-1, keepdims=True)

@@ -33,6 +33,8 @@ import dataclasses
 import zlib
 from typing import NamedTuple
 
+from deepsic.errors import CorruptFile
+
 MAGIC = b"DSIC"
 VERSION = 1
 EXTENSION = ".dsic"
@@ -42,10 +44,6 @@ HEAD_BYTES = 10 + 2 * 5 + LARGEST_SECTION + 1
 LARGEST_SIDE = 1 << 30
 
 _POST, _IMAGENET, _SECTION_SHIFT = 1, 2, 2
-
-
-class CorruptFile(ValueError):
-    """The bytes are no intact `.dsic` file of a version that is known."""
 
 
 class Semantics(NamedTuple):

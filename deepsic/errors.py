@@ -1,5 +1,40 @@
-"""Errors that need no TensorFlow to be caught."""
+"""The errors of this library. Their messages are whole sentences that name what is wrong."""
 
 
-class ModelError(Exception):
-    """A model folder is missing, damaged or of another kind; the message is one sentence."""
+class DeepsicError(Exception):
+    """What all errors of this library have in common."""
+
+
+class ModelError(DeepsicError):
+    """A model folder is missing, damaged or of another kind than what is to be done with it."""
+
+
+class CorruptFile(DeepsicError, ValueError):
+    """The bytes are no intact `.dsic` file of a version that is known."""
+
+
+class UnknownModel(ModelError):
+    """The model that a file or a user names is not at hand."""
+
+
+class BadFile(DeepsicError):
+    """A file cannot be read or written."""
+
+
+class NoRoom(BadFile):
+    """The disk is full or closed to writing, for other files as well."""
+
+
+class TooManyPixels(CorruptFile, BadFile):
+    """A file promises a larger picture than is allowed.
+
+    Attributes:
+      pixels: that it promises.
+    """
+
+    def __init__(self, message: str, pixels: int) -> None:
+        super().__init__(message)
+        self.pixels = pixels
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.args[0], self.pixels)

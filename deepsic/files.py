@@ -13,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from deepsic.errors import BadFile, NoRoom, TooManyPixels
+
 try:
     import fcntl
 except ImportError:  # there, nothing tells a dead writer's file from a living one's
@@ -33,20 +35,13 @@ _PLAIN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 
 Write = Callable[[IO[Any]], Any]
 
 
-class BadFile(Exception):
-    """A file cannot be read or written; the message is one sentence that names it."""
-
-
-class NoRoom(BadFile):
-    """The disk is full or closed to writing, for other files as well."""
-
-
-def too_many_pixels(
-    width: int, height: int, size: int, per_byte: int, max_pixels: int | None
-) -> str | None:
-    """Why a file should not be decoded, as the end of a sentence; None if it may be.
+def check_pixels(
+    what: str, width: int, height: int, size: int, per_byte: int, max_pixels: int | None
+) -> None:
+    """Raises TooManyPixels if a file should not be decoded.
 
     Args:
+      what: is spoken of: the file.
       width, height: that it promises, pixels.
       size: of the file, bytes.
       per_byte: how many pixels each of its bytes may promise beyond `ANY_PIXELS`.
@@ -56,11 +51,11 @@ def too_many_pixels(
     if limit is None:
         limit = min(MAX_PIXELS, ANY_PIXELS + per_byte * size)
     if width * height <= limit:
-        return None
-    least = f"; raise --max_pixels to {width * height} to allow it."
+        return
+    reason = f"has {width}×{height} pixels, more than {limit}."
     if max_pixels is None and width * height <= MAX_PIXELS:
-        return f"promises {width}×{height} pixels in {size} bytes, as empty pictures do{least}"
-    return f"has {width}×{height} pixels, more than {limit}{least}"
+        reason = f"promises {width}×{height} pixels in {size} bytes, as empty pictures do."
+    raise TooManyPixels(f"{what} {reason}", width * height)
 
 
 def is_temporary(name: str) -> bool:

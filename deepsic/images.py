@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deepsic.files import BadFile as BadImage
-from deepsic.files import too_many_pixels, write_atomically
+from deepsic.errors import BadFile as BadImage
+from deepsic.files import check_pixels, write_atomically
 
 # Flat PNGs reach 340 pixels a byte, photographs hardly 100 in any format.
 PIXELS_PER_BYTE = 128
@@ -83,11 +83,53 @@ def read_image(
         raise BadImage(f"{path} cannot be read: {reason[0]}.") from error
 
 
+def as_rgb(x: Any) -> np.ndarray:
+    """A picture in memory as the codec takes it.
+
+    Args:
+      x: uint8 (H, W, 3); or a PIL image of any mode, seen as by `read_image`.
+
+    Returns:
+      uint8 (H, W, 3).
+
+    Raises:
+      TypeError: if it is neither, or an array of other numbers.
+      ValueError: if it has another shape, or no pixels.
+    """
+    if not isinstance(x, np.ndarray):
+        return _from_pillow(x)
+    if x.dtype != np.uint8:
+        raise TypeError(
+            f"pass the picture as uint8 in 0–255, not {x.dtype}; floats in 0–1 are multiplied by"
+            " 255, rounded and cast."
+        )
+    if x.ndim != 3 or x.shape[2] != 3:
+        raise ValueError(f"pass the picture as (height, width, 3), not {x.shape}.")
+    if not x.size:
+        raise ValueError(f"a picture has pixels; this one is {x.shape}.")
+    return x
+
+
+def _from_pillow(image: Any) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            f"pass the picture as uint8 (height, width, 3) or as a PIL image, not"
+            f" {type(image).__name__}."
+        )
+    if not image.width * image.height:
+        raise ValueError("a picture has pixels; this one has none.")
+    return _to_rgb(ImageOps.exif_transpose(image), "the picture", _warn)
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=4)
+
+
 def _check_pixels(image, path: str | os.PathLike, max_pixels: int | None) -> None:
     size = os.path.getsize(path)
-    reason = too_many_pixels(image.width, image.height, size, PIXELS_PER_BYTE, max_pixels)
-    if reason:
-        raise BadImage(f"{path} {reason}")
+    check_pixels(str(path), image.width, image.height, size, PIXELS_PER_BYTE, max_pixels)
 
 
 def _to_rgb(image, path, warn: Callable[[str], None]) -> np.ndarray:

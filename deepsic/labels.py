@@ -119,12 +119,12 @@ class Labels:
 
         Args:
           probabilities: of the classes, in their order.
-          threshold: for how likely a node must be, see `Taxonomy.describe`.
+          threshold: for how likely a node must be, see `Taxonomy.summarise`.
           alternatives: how many classes to name besides, at most 10.
         """
         is_imagenet = self.imagenet is not None
         nodes = self.imagenet if self.imagenet is not None else range(len(self.classes))
-        found = self.taxonomy.describe(probabilities, nodes, threshold, alternatives)
+        found = self.taxonomy.summarise(probabilities, nodes, threshold, alternatives)
         return Semantics(treecode.pack(self.taxonomy.tree, found), is_imagenet)
 
 
@@ -133,7 +133,7 @@ def _is_plain(word: str) -> bool:
     return word.isprintable() and 0 < len(word) <= LONGEST_WORD
 
 
-def taxonomy_of(semantics: Semantics, labels: Labels | None) -> Taxonomy:
+def get_taxonomy(semantics: Semantics, labels: Labels | None) -> Taxonomy:
     """The tree in which a file's label is to be read.
 
     Args:
@@ -146,18 +146,18 @@ def taxonomy_of(semantics: Semantics, labels: Labels | None) -> Taxonomy:
     return labels.taxonomy
 
 
-def label_in(known: Taxonomy, found: Description) -> Label:
+def make_label(known: Taxonomy, found: Description) -> Label:
     """What a description says, in words."""
     others = tuple(Label(known.names[b.node], b.probability) for b in found.alternatives)
     levels = tuple(known.names_of(found.node))
     return Label(levels[-1], found.probability, levels, others)
 
 
-def label_of(semantics: Semantics, labels: Labels | None) -> Label:
-    """The label that a file carries; arguments as of `taxonomy_of`.
+def get_label(semantics: Semantics, labels: Labels | None) -> Label:
+    """The label that a file carries; arguments as of `get_taxonomy`.
 
     Raises:
       CorruptFile: if it is damaged.
     """
-    known = taxonomy_of(semantics, labels)
-    return label_in(known, treecode.unpack(known.tree, semantics.section))
+    known = get_taxonomy(semantics, labels)
+    return make_label(known, treecode.unpack(known.tree, semantics.section))

@@ -83,7 +83,7 @@ class Taxonomy:
         near = difflib.get_close_matches(_plain(word), spelled, n=5, cutoff=0.5)
         return [spelled[known] for known in near]
 
-    def describe(
+    def summarise(
         self,
         probabilities: Sequence[float],
         nodes: Sequence[int],

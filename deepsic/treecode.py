@@ -23,7 +23,7 @@ import functools
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from deepsic.container import CorruptFile
+from deepsic.errors import CorruptFile
 
 PROBABILITY_BITS = 7
 THRESHOLD_BITS = 4

@@ -63,7 +63,7 @@ class Task:
             "what": "semantics",
             "pictures": self.digest,
             "answers": source_digest(*CODE),
-            "tensorflow": version("tensorflow"),
+            "numpy": version("numpy"),
             "machine": platform.machine(),
         }
         if self.folder:
@@ -138,9 +138,9 @@ def read_label(codec: Codec, data: bytes):
     """What a file shows, as fast as it can be known: without the picture."""
     header, _ = container.read_header(data)
     if header.semantics is not None:
-        return codec.label(header)
+        return codec.get_label(header)
     header, payload = container.unpack(data)
-    return codec.label(header, codec.decode_symbols(header, payload))
+    return codec.get_label(header, codec.decode_symbols(header, payload))
 
 
 def _label_bytes(data: bytes) -> int:

@@ -75,7 +75,7 @@ def _time_commands(subject: Subject) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "x.dsic"
         file.write_bytes(codec_of(subject.folder).compress(x))
-        model = f"--model={pathlib.Path(subject.folder).resolve()}"
+        model = f"--model={subject.folder}"
         picture = str(file.with_suffix(".png"))
         return {
             "command_label_s": _fastest([str(file), "--semantics_only", model]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 import pathlib
 import platform
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepsic import images, store
+from deepsic.errors import ModelError
 from evaluation import metrics
 from evaluation.cache import Cache, Key, digest, source_digest
 from evaluation.references import REFERENCES, Reference
@@ -69,7 +69,7 @@ class Subject:
     @classmethod
     def of_model(cls, folder: store.Folder, name: str) -> Subject:
         setting = folder.fingerprints[0].hex()
-        return cls(f"DeepSIC {folder.config.arch}", name, str(folder.path), (setting,))
+        return cls(f"DeepSIC {folder.config.arch}", name, folder.reference, (setting,))
 
     @classmethod
     def of_reference(cls, reference: Reference) -> Subject:
@@ -101,19 +101,13 @@ HERE = "evaluation/measure.py"
 @functools.cache
 def model_key(folder: str) -> dict[str, Any]:
     """All of a model, and of the code that runs it, that decides its results."""
-    opened = store.open_folder(pathlib.Path(folder))
-    current = opened.fingerprints[0].hex()
-    checksums = {
-        name: value
-        for name, value in opened.card["sha256"].items()
-        if not name.startswith("tables-") or current in name
-    }
+    opened = store.find(folder)
     return {
-        "model": json.loads(json.dumps(checksums)),
-        "fingerprint": current,
-        "tensorflow": version("tensorflow"),
+        "model": opened.checksums,
+        "fingerprint": opened.fingerprints[0].hex(),
+        "litert": version("ai-edge-litert"),
         "machine": platform.machine(),
-        "code": source_digest("deepsic", "models", "evaluation/metrics.py", HERE),
+        "code": source_digest("deepsic", "evaluation/metrics.py", HERE),
     }
 
 
@@ -140,7 +134,7 @@ def work(task: Task) -> list[str]:
         try:
             row = _measure(task.subject, setting, x, meter)
         # What codecs raise on pictures they cannot take, such as too large ones.
-        except (ValueError, OSError, RuntimeError, store.ModelError) as error:
+        except (ValueError, OSError, RuntimeError, ModelError) as error:
             name = f"{task.subject.name} {setting}"
             troubles.append(f"{task.picture.name} does not go through {name}: {error}")
             continue
@@ -160,7 +154,7 @@ def codec_of(folder: str) -> Codec:
     """A model, loaded once in a process and warm, so that no timing counts its compilation."""
     from deepsic.codec import Codec
 
-    codec = Codec(store.open_folder(pathlib.Path(folder)))
+    codec = Codec(store.find(folder), runtime="litert")
     codec.decompress(codec.compress(np.zeros((64, 64, 3), np.uint8)))
     return codec
 
@@ -169,7 +163,7 @@ def _measure(subject: Subject, setting: str, x: np.ndarray, meter: metrics.Meter
     if subject.folder:
         codec = codec_of(subject.folder)
         start = time.perf_counter()
-        data = codec.compress(x)
+        data: bytes = codec.compress(x)
         middle = time.perf_counter()
         x_hat, label = codec.decompress(data)
         end = time.perf_counter()

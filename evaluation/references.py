@@ -71,7 +71,8 @@ class Reference:
         """One point of the curve in full, the knob first: `quality=45 method=6`."""
         return f"{self.knob}={value:.4g}{self._fixed(' ')}"
 
-    def describe(self) -> str:
+    @property
+    def settings(self) -> str:
         """All that it takes to run it again."""
         values = f"{self.knob}={self.values[0]:g}…{self.values[-1]:g}"
         return f"Pillow {self.format}{self._fixed(', ')}, {values}"

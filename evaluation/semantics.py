@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -105,22 +104,14 @@ def open_subjects(
         found.append(
             Subject(
                 name,
-                str(folder.path),
+                folder.reference,
                 folder.fingerprints[0].hex(),
                 folder.config.arch,
                 order,
-                _networks(folder),
+                folder.checksums["codec/weights.npz"],
             )
         )
     return found
-
-
-def _networks(folder: store.Folder) -> str:
-    arrays = store.load_arrays(folder.read("weights.npz"), f"{folder.path}/weights.npz")
-    total = hashlib.sha256()
-    for name in sorted(n for n in arrays if n.startswith("features/")):
-        total.update(name.encode() + arrays[name].tobytes())
-    return total.hexdigest()
 
 
 def find_classes(labels: Sequence[str]) -> tuple[tuple[int, ...], str]:

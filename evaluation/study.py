@@ -28,10 +28,10 @@ class Complaints:
 
 
 def named(folders: Sequence[store.Folder]) -> list[tuple[str, store.Folder]]:
-    """Models with names for the tables: their folders', or whole paths where those agree."""
-    names = [f.path.resolve().name for f in folders]
+    """Models with names for the tables: their own, or whole paths where those agree."""
+    names = [f.name for f in folders]
     return [
-        (str(f.path) if names.count(n) > 1 else n, f) for n, f in zip(names, folders, strict=True)
+        (f.reference if names.count(n) > 1 else n, f) for n, f in zip(names, folders, strict=True)
     ]
 
 
@@ -75,7 +75,7 @@ def run(
     rate_distortion.write(out, rows, means)
     print(tables.as_text(rate_distortion.HEADS, rate_distortion.lines(means)))
     for reference in references:
-        print(f"{reference.name}: {reference.describe()} ({reference.version})")
+        print(f"{reference.name}: {reference.settings} ({reference.version})")
     if published is None:
         published = curves.is_kodak(p.name for p in pictures)
     overlay = {m: curves.published(m) for m in METRICS} if published else {}

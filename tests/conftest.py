@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from tests.models_for_tests import make_model
+from tools.small_models import make_model
 
 
 @pytest.fixture(scope="session")

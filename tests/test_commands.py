@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from deepsic import container
-from tests.models_for_tests import make_model, photo
+from tools.small_models import make_model, photo
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -112,7 +112,8 @@ def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
         (["compress.py", "README.md"], "two arguments"),
         (["compress.py", "README.md", "/tmp/looks.png"], ".dsic"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=nan"], "--bpp"),
-        (["compress.py", "README.md", "/tmp/x.dsic", "--arch=post", "--model=a"], "--model"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=1", "--model=a"], "--model"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--runtime=none"], "--runtime"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--model=nothing"], "nothing"),
         (["compress.py", "--colour=red"], "--help"),
         (["decompress.py", "README.md", "/tmp/x.png"], "no .dsic file"),
@@ -138,7 +139,7 @@ def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
     ],
 )
 def test_mistakes_get_one_sentence(arguments, hint):
-    code = 2 if "--colour=red" in arguments else 1
+    code = 2 if {"--colour=red", "--runtime=none"} & set(arguments) else 1
     _, err = call(*arguments, code=code)
     lines = [line for line in err.splitlines() if line.strip()]
     assert len(lines) == 1
@@ -156,7 +157,7 @@ def test_many_models_in_one_process_are_no_cause_for_warnings(tmp_path, picture)
     for i in range(6):
         make_model(path / f"post-{i}bpp", "post", [f"c{i}", "dog"])
     code = (
-        "import pathlib, sys; from deepsic import cli, store; import compress;"
+        "import pathlib; from deepsic import cli, store; from deepsic.commands import compress;"
         f"store.CHECKPOINTS = pathlib.Path({str(path)!r});"
         "cli.run(compress.main, '')"
     )

@@ -17,8 +17,8 @@ from deepsic.codec import Codec
 from deepsic.labels import Labels
 from deepsic.search import index
 from tests.deepsic.search.files import write_archive, write_pre
-from tests.models_for_tests import photo
 from tests.test_commands import call
+from tools.small_models import photo
 
 
 def coded(folder, target, sizes=((40, 56), (40, 56), (48, 40))):
@@ -29,7 +29,7 @@ def coded(folder, target, sizes=((40, 56), (40, 56), (48, 40))):
         path = target / f"{i}.dsic"
         path.write_bytes(codec.compress(np.roll(photo(*size), 7 * i, axis=1), threshold=0.0))
         header, payload = container.unpack(path.read_bytes())
-        said[str(path)] = str(codec.label(header, codec.decode_symbols(header, payload)))
+        said[str(path)] = str(codec.get_label(header, codec.decode_symbols(header, payload)))
     return said
 
 
@@ -168,7 +168,7 @@ def test_classes_of_ones_own_are_found_with_their_groups(pre, tmp_path):
     models = f"--models={folder.path}"
     out, err = call("search.py", tmp_path / "a", "--label=Pet", models, code=1)
     assert out == f"{tmp_path}/a/cat.dsic: cat (90%)\n"
-    assert "foreign.dsic: its model 6e6f6e65 is not here" in err
+    assert "foreign.dsic: the file needs the pre model 6e6f6e65" in err
     assert "1 of 3 files" in err
 
 

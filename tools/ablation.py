@@ -53,8 +53,14 @@ def alone(coder, q):
     return total
 
 
-def measure(codec, paths):
-    """Bits of every picture under each column, and all pixels: (dict of totals, pixels)."""
+def measure(codec, model, paths):
+    """Bits of every picture under each column, and all pixels: (dict of totals, pixels).
+
+    Args:
+      codec: to measure.
+      model: its Keras networks, of which only the prior is asked.
+      paths: of the pictures.
+    """
     import numpy as np
     import tensorflow as tf
     from tqdm import tqdm
@@ -62,8 +68,8 @@ def measure(codec, paths):
     from deepsic.images import read_image
 
     totals, pixels = dict.fromkeys(COLUMNS, 0.0), 0
-    counts = np.zeros((codec.config.latents, 64), np.int64)
-    for path in tqdm(paths, desc=codec.folder.path.name):
+    counts = np.zeros((codec.config.latents, codec.coder.tables.levels), np.int64)
+    for path in tqdm(paths, desc=codec.folder.name):
         x = read_image(path)
         q = codec.symbols(codec.features(x))
         pixels += x.shape[0] * x.shape[1]
@@ -71,7 +77,7 @@ def measure(codec, paths):
         np.add.at(counts, (np.arange(q.shape[-1]), levels), 1)
         totals["planes"] += q.size * codec.config.bits
         y = tf.cast(q[None], tf.float32) - 0.5
-        totals["prior"] += float(codec.model.prior(y)[0])
+        totals["prior"] += float(model.prior(y)[0])
         totals["alone"] += alone(codec.coder, q)
         totals["classifier"] += cross_entropy(codec.coder, q)
         totals["payload"] += 8 * len(codec.coder.encode(q))
@@ -89,14 +95,15 @@ def main(rest):
         raise cli.UserError(f"no file matches --images={F.images}.")
     from deepsic import store
     from deepsic.codec import Codec
+    from models.weights import load_networks
 
     print(f"{'bpp of model':14}" + "".join(f"{c:>11}" for c in COLUMNS) + f"{'saved':>8}")
     for name in F.models:
         codec = Codec(store.find(name))
-        bits, pixels = measure(codec, paths)
+        bits, pixels = measure(codec, load_networks(codec.folder), paths)
         saved = 1 - bits["payload"] / min(bits["histogram"], bits["prior"])
         cells = "".join(f"{bits[c] / pixels:11.4f}" for c in COLUMNS)
-        print(f"{codec.folder.path.name:14}{cells}{saved:8.1%}", flush=True)
+        print(f"{codec.folder.name:14}{cells}{saved:8.1%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import time
 
 from absl import flags
 
-from deepsic import cli
+from deepsic import cli, runtimes
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of pictures; without it, photographs of packages.")
@@ -25,6 +25,8 @@ flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders.")
 flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads to measure with.")
 flags.DEFINE_integer("pictures", 6, "How many pictures to take.", 1)
 flags.DEFINE_integer("rounds", 3, "How often each is coded.", 1)
+
+flags.DEFINE_enum("runtime", "litert", runtimes.NAMES, "What runs the networks.")
 
 THREADS = "DSIC_BENCHMARK_THREADS"
 PARTS = ("network", "head", "context", "range coder", "file")
@@ -54,7 +56,6 @@ class Clock:
 def measure(codec, pictures):
     """Milliseconds a picture by part: (encode, decode)."""
     from deepsic import container
-    from deepsic.coding import symbols
 
     files = [codec.compress(x) for x in pictures]  # warms up
     for data in files:
@@ -64,7 +65,7 @@ def measure(codec, pictures):
         rounds = []
         for _ in range(F.rounds):
             clock = Clock()
-            originals = _instrument(codec, clock, container, symbols)
+            originals = _instrument(codec, clock, container)
             try:
                 for item in items:
                     (codec.compress if direction == "encode" else codec.decompress)(item)
@@ -76,7 +77,16 @@ def measure(codec, pictures):
     return totals
 
 
-def _instrument(codec, clock, container, symbols):
+def _range_coder(codec):
+    """The methods of a runtime's range coder, each with its class."""
+    table = codec.coder.lookup
+    encoder = codec.coder.range_coder.encoder(table)
+    decoder = codec.coder.range_coder.decoder(encoder.finish(), table)
+    owners = ((type(encoder), "encode"), (type(decoder), "decode"))
+    return [(o, n, "range coder") for o, name in owners for n in (name, "finish")]
+
+
+def _instrument(codec, clock, container):
     """Wraps every part; returns what to put back."""
     parts = [
         (codec, "features", "network"),
@@ -86,10 +96,7 @@ def _instrument(codec, clock, container, symbols):
         (codec, "symbols", "context"),
         (codec.coder, "encode", "context"),
         (codec.coder, "decode", "context"),
-        (symbols.Encoder, "encode", "range coder"),
-        (symbols.Encoder, "finish", "range coder"),
-        (symbols.Decoder, "decode", "range coder"),
-        (symbols.Decoder, "finish", "range coder"),
+        *_range_coder(codec),
         (container, "pack", "file"),
         (container, "unpack", "file"),
     ]
@@ -126,9 +133,9 @@ def _measure_here(threads):
     paths = matching()[: F.pictures]
     pictures = [read_image(p) for p in paths] or list(sample_images().values())[: F.pictures]
     for name in F.models:
-        codec = Codec(store.find(name))
+        codec = Codec(store.find(name), runtime=F.runtime)
         for direction, ms in zip(("encode", "decode"), measure(codec, pictures), strict=True):
-            _report(codec.folder.path.name, threads, direction, ms)
+            _report(codec.folder.name, threads, direction, ms)
 
 
 def main(rest):

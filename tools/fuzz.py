@@ -40,16 +40,16 @@ class Files:
     """Damaged .dsic files through what decompress.py does with one."""
 
     def __init__(self, folder, pixels):
-        import decompress
         from deepsic.codec import Codec
-        from tests.models_for_tests import make_model, photo
+        from deepsic.commands import decompress
+        from deepsic.registry import Registry
+        from tools.small_models import make_model, photo
 
         self.command, self.source, self.out = decompress, folder / "a.dsic", folder / "out"
-        self.models = decompress.Models()
         self.seeds = []
-        for arch in ("pre", "post"):
-            codec = Codec(make_model(folder / arch, arch))
-            self.models.codecs[codec.fingerprint] = codec
+        made = [make_model(folder / arch, arch) for arch in ("pre", "post")]
+        self.models = Registry([f.path for f in made], shipped=False)
+        for codec in map(Codec, made):
             for size in (*SMALL, LARGE):
                 data = codec.compress(photo(*size), topk=2)
                 self.seeds.append((data, codec.decompress(data)[0]))
@@ -69,14 +69,13 @@ class Files:
         import numpy as np
         from PIL import Image
 
-        from deepsic.container import CorruptFile
-        from deepsic.errors import ModelError
+        from deepsic.errors import DeepsicError
 
         self.source.write_bytes(data)
         target = self.out / "a.png"
         try:
             self.command.decompress_file(self.models, self.source, target)
-        except (CorruptFile, ModelError, files.BadFile) as error:
+        except DeepsicError as error:
             return _error(error, self.out)
         with Image.open(target) as image:
             exact = np.array_equal(np.asarray(image), x_hat)
@@ -93,7 +92,7 @@ class Pictures:
         from PIL import Image
 
         from deepsic.codec import Codec
-        from tests.models_for_tests import make_model, photo
+        from tools.small_models import make_model, photo
 
         self.source, self.out, self.pixels = folder / "a", folder / "out", pixels
         self.codec = Codec(make_model(folder / "pre", "pre"))

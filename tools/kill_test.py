@@ -92,7 +92,7 @@ class Training(Run):
             _tensors(last)
         if (out / "model" / store.CARD).exists():
             folder = store.open_folder(out / "model")
-            for name in folder.card["sha256"]:
+            for name in folder.manifest["sha256"]:
                 folder.read(name)
 
     def check_end(self, out):
@@ -107,8 +107,11 @@ class Training(Run):
         for name, value in ends[0].items():
             if not np.array_equal(value, ends[1][name]):
                 raise Broken(f"{name} differs from the unbroken run's.")
-        for path in (out / "model").glob("*"):
-            if path.suffix in (".npz",) and not (self.whole / "model" / path.name).exists():
+        for path in (out / "model" / "tables").glob("*"):
+            if (
+                path.suffix in (".npz",)
+                and not (self.whole / "model" / "tables" / path.name).exists()
+            ):
                 raise Broken(f"{path} has another fingerprint than the unbroken run's.")
         for pattern in ("train/*_temp*", "train/*.temp*", "**/.*.tmp"):
             if left := list(out.glob(pattern)):
@@ -230,8 +233,8 @@ def kill_many(case, folder, first, seconds):
 def cases(root):
     """The commands with what they work on, by name; each makes its own `whole` first."""
     from deepsic.images import write_image
-    from tests.data.pictures import write_class_folders
-    from tests.models_for_tests import make_model, photo
+    from tools.small_models import make_model, photo
+    from tools.small_pictures import write_class_folders
 
     model = f"--model={make_model(root / 'm', 'pre').path}"
     pictures, coded = root / "in", root / "whole" / "compress"

@@ -20,8 +20,8 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import compress
 from deepsic import cli
+from deepsic.commands import compress
 
 F = flags.FLAGS
 flags.DEFINE_integer("pictures", 1000, "How many.", 20)
@@ -94,14 +94,14 @@ def main(rest):
         if F["model"].present:
             folder = store.find(F.model)
         else:
-            from tests.models_for_tests import make_model
+            from tools.small_models import make_model
 
             folder = make_model(root / "model", "pre")
         codec, paths = Codec(folder), write_pictures(root / "in")
         start = time.monotonic()
         memory, pixels = compress_all(codec, paths, root / "out")
         seconds = time.monotonic() - start
-        wrong = compress_twice(folder.path, root / "in", root / "out", root / "both")
+        wrong = compress_twice(folder.reference, root / "in", root / "out", root / "both")
     tenth = len(memory) // 10
     growth = max(memory[tenth:]) - max(memory[:tenth])
     print(f"{len(paths)} pictures, {pixels / 1e6:.0f} MP, {seconds:.0f} s:", end=" ")

@@ -27,8 +27,9 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from deepsic import cli, files, treecode
+from deepsic.container import Header
+from deepsic.registry import Registry
 from deepsic.search import reading, scan
-from deepsic.search.models import Models
 from tools.search_tables import Truth, label_tables, search_table
 
 F = flags.FLAGS
@@ -117,7 +118,7 @@ def compress(codec, x, target):
     f = codec.features(x)
     is_pre = codec.config.arch == "pre"
     p = codec.classify(f if is_pre else codec.restore(codec.symbols(f)))
-    semantics = codec.describe(p, F.semantic_threshold, F.semantic_topk) if is_pre else None
+    semantics = codec.get_semantics(p, F.semantic_threshold, F.semantic_topk) if is_pre else None
     data = codec.encode(f, x.shape[0], x.shape[1], semantics)
     files.write_atomically(target, lambda handle: handle.write(data))
     return codec.labels.classes[int(p.argmax())], float(p.max())
@@ -170,8 +171,8 @@ def measure(codec, folder, found):
     sure = {p: c for p, c in flat.items() if rows[p][2] >= F.semantic_threshold}
     answers = {"flat id": flat, f"flat id ≥ {F.semantic_threshold:.0%}": sure}
     truth = Truth(codec.labels.taxonomy, classes)
-    models = Models([str(codec.folder.path)])
-    models.codec(codec.fingerprint)  # loading TensorFlow and the model is not timed
+    models = Registry([codec.folder.reference])
+    models.codec(Header(codec.config.arch, codec.fingerprint, 8, 8))  # loading is not timed
     places = [str(folder / "archive")]
     index = folder / "archive" / ".dsic-index.sqlite"
     index.unlink(missing_ok=True)
@@ -184,7 +185,7 @@ def measure(codec, folder, found):
         answers["decoding"], seconds = timed(lambda: decode_and_classify(codec, list(rows)))
         times.append(f"* decoding and classifying all: {seconds:.1f}")
     wall, processor = time_reading(list(rows), folder)
-    lines = [f"# {codec.folder.path.name}: {len(rows)} pictures of {F.data}", ""]
+    lines = [f"# {codec.folder.name}: {len(rows)} pictures of {F.data}", ""]
     lines += search_table(truth, archive, answers)
     lines += label_tables(truth, archive, flat)
     rate = f"{F.files / wall:,.0f} a second, {F.files / processor:,.0f} a processor second"
@@ -203,7 +204,7 @@ def main(rest):
     unknown = set(found.values()) - set(codec.labels.classes)
     if unknown or not found:
         raise cli.UserError(f"{F.data} needs a folder of pictures for each class of the model.")
-    folder = pathlib.Path(F.out) / codec.folder.path.name
+    folder = pathlib.Path(F.out) / codec.folder.name
     folder.mkdir(parents=True, exist_ok=True)
     check_settings(codec, folder)
     report = "\n".join(measure(codec, folder, found)) + "\n"

@@ -3,12 +3,14 @@
     python -m tools.publish --model=runs/pre/model --name=pre-0.5bpp --data='What it saw.'
     python -m tools.publish --results=results/
 
-The first copies a model folder with its newest tables. The second takes what
+The first copies a model folder with its newest tables; `pre` and `post` of one codec share a
+folder, which is called by their name without the arch. The second takes what
 evaluate.py measured on all of Kodak and on a labelled set, and leaves out what
 is not of the weights that are shipped.
 """
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -31,21 +33,34 @@ ACCURACY = ("classes", "pictures", "bpp", "psnr_rgb", "top1", "top1_low", "top1_
 
 
 def ship():
-    """Copies a model to checkpoints/; once it is there, files of an older one go."""
+    """Copies a model to checkpoints/, beside the other head of its codec if that is there."""
     from deepsic import store
 
     source = store.find(F.model)
-    target = store.CHECKPOINTS / F.name
-    card = {k: v for k, v in source.card.items() if k not in ("tables", "sha256")}
-    card |= {"name": F.name, "data": F.data}
-    shipped = store.save(
-        target, store.load_networks(source), source.read_tables(), source.labels, card
-    )
-    for path in target.iterdir():
-        kept = path.name == store.CARD or path.name in shipped.card["sha256"]
-        if path.is_file() and not kept:
+    target = store.CHECKPOINTS / F.name.removeprefix(f"{source.arch}-")
+    tables, files = source.read_tables(), {n: source.read(n) for n in source.checksums}
+    files = {n: data for n, data in files.items() if not n.startswith("tables/")}
+    cards = {source.arch: source.card | {"name": F.name, "data": F.data}}
+    if (target / store.CARD).exists():
+        files, cards = _with_other_head(store.open_folder(target), files, tables, cards)
+    shipped = store.write(target, source.arch, files, tables, [], cards)
+    for path in target.rglob("*"):
+        name = path.relative_to(target).as_posix()
+        if path.is_file() and name not in (store.CARD, *shipped.manifest["sha256"]):
             path.unlink()
     print(f"{target}: {shipped.fingerprints[0].hex()}")
+
+
+def _with_other_head(old, files, tables, cards):
+    """Adds the head that an older folder has and this model has not, if the codec is the same."""
+    from deepsic import store
+
+    other = [a for a in old.archs if a not in cards]
+    if store.fingerprint_of(files, tables) != old.manifest["tables"][0] or not other:
+        return files, cards
+    head = dataclasses.replace(old, arch=other[0])
+    kept = {n: head.read(n) for n in head.checksums if n.startswith("heads/")}
+    return kept | files, {other[0]: head.card} | cards
 
 
 def rows_of(path):
@@ -77,7 +92,7 @@ def write_results(results):
     accuracy = {(r["model"], r.get("fingerprint")): r for r in own}
     for folder in store.shipped():
         card = dict(folder.card)
-        key = folder.path.name, folder.fingerprints[0].hex()
+        key = folder.name, folder.fingerprints[0].hex()
         if key in kodak:
             card["kodak"] = {k: round(float(kodak[key][k]), 4) for k in KODAK}
         if key in accuracy:
@@ -86,7 +101,10 @@ def write_results(results):
             card["accuracy"] = {"set": re.sub("^folder:.*[/\\\\]", "folder:", mine["set"])}
             card["accuracy"] |= {k: round(float(mine[k]), 4) for k in ACCURACY}
         if card != folder.card:
-            text = json.dumps(card, indent=2).encode()
+            # Read anew: the other head of the folder may have been written meanwhile.
+            manifest = store.open_folder(folder.path).manifest
+            manifest["cards"][folder.arch] = card
+            text = (json.dumps(manifest, indent=2) + "\n").encode()
             write_atomically(folder.path / store.CARD, lambda handle, text=text: handle.write(text))
             print(f"{folder.path / store.CARD}: written")
 

@@ -11,9 +11,10 @@ import dataclasses
 
 import numpy as np
 
-from deepsic.store import variables_of
+from deepsic.config import STAGES
 from models import quantiser
 from models.deepsic import DeepSIC
+from models.weights import named_variables
 
 # A channel is kept if more than this share of its symbols differ from its usual one.
 LEAST_SHARE = 1e-4
@@ -55,10 +56,10 @@ def prune(model: DeepSIC, keep: np.ndarray, usual: np.ndarray) -> DeepSIC:
         raise ValueError("channels can only be cut where the last stage has stride 1.")
     half = quantiser.half_levels(config.bits)
     constant = np.where(np.isin(np.arange(config.latents), keep), 0.0, (usual - 0.5) / half)
-    old = {name: v.numpy() for name, v in variables_of(model).items()}
+    old = {name: v.numpy() for name, v in named_variables(model).items()}
     new = {name: _slice(name, value, keep) for name, value in old.items()}
 
-    up = "reconstruction/stages/0"
+    up = f"reconstruction/up{len(model.reconstruction.stages)}"
     lost = model.reconstruction.stages[0].of_constant(constant.astype(np.float32))
     new[f"{up}/deconv/bias"] = old[f"{up}/deconv/bias"] + lost.numpy()
     if len(keep) != config.filters:
@@ -72,24 +73,26 @@ def prune(model: DeepSIC, keep: np.ndarray, usual: np.ndarray) -> DeepSIC:
     spread = np.sqrt(even["moving_variance"] + model.semantics.even.epsilon)
     seen = (constant - even["moving_mean"]) / spread * even["gamma"] + even["beta"]
     seen[keep] = 0.0
-    first = "semantics/blocks/0"
+    first = "semantics/block1"
     new[f"{first}/batch/moving_mean"] = old[f"{first}/batch/moving_mean"] - np.einsum(
         "ijlo,l->o", old[f"{first}/conv/kernel"], seen
     )
 
     pruned = DeepSIC(dataclasses.replace(config, latents=len(keep)))
     pruned.create_variables()
-    for name, variable in variables_of(pruned).items():
+    for name, variable in named_variables(pruned).items():
         variable.assign(new[name].astype(np.float32))
     return pruned
 
 
 def _slice(name: str, value: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """A variable without the channels that go."""
-    if name.startswith(("features/convs/3/", "reconstruction/stages/0/deconv/kernel")):
+    if name.startswith((f"features/conv{STAGES}/", f"reconstruction/up{STAGES}/deconv/kernel")):
         return value[..., keep]
-    if name.startswith(("features/centre/", "features/norms/3/", "prior/", "semantics/even/")):
+    if name.startswith(
+        ("features/centre/", f"features/norm{STAGES}/", "prior/", "semantics/even/")
+    ):
         return value[keep]
-    if name == "semantics/blocks/0/conv/kernel":
+    if name == "semantics/block1/conv/kernel":
         return value[:, :, keep]
     return value

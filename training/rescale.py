@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from deepsic.store import variables_of
 from models import quantiser
 from models.deepsic import DeepSIC
 from models.features import FeatureExtractor
 from models.reconstruction import UpStage
+from models.weights import named_variables
 
 
 def rescale(model: DeepSIC, factor: float) -> None:
@@ -37,7 +37,7 @@ def rescale(model: DeepSIC, factor: float) -> None:
     middle = -0.5 / quantiser.half_levels(model.config.bits)
     _scale_features(model.features, factor)
     _scale_decoder(model.reconstruction.stages[0], factor, middle)
-    _scale_prior(variables_of(model), factor, -0.5)
+    _scale_prior(named_variables(model), factor, -0.5)
     _scale_head(model.semantics.even, factor, middle)
 
 
@@ -58,7 +58,7 @@ def _scale_decoder(stage: UpStage, factor: float, middle: float) -> None:
 
 def _scale_prior(variables: dict, factor: float, middle: float) -> None:
     """The density's first layer, softplus(matrix)·y + bias, sees y' in place of y."""
-    matrix, bias = (variables[f"prior/density/_base/{k}/0"] for k in ("_matrices", "_biases"))
+    matrix, bias = (variables[f"prior/{k}_0"] for k in ("matrix", "bias"))
     slope = np.logaddexp(0.0, matrix.numpy().astype(np.float64))
     bias.assign_add(slope * (middle - middle / factor))
     slope = slope / factor

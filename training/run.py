@@ -15,7 +15,7 @@ from data.sources import Source
 from deepsic import store
 from deepsic.config import ModelConfig
 from deepsic.labels import Labels
-from models import quantiser
+from models import quantiser, weights
 from models.deepsic import DeepSIC
 from training.averages import use_better
 from training.batches import batches_of
@@ -42,7 +42,7 @@ def build_model(
         model = DeepSIC(config)
         model.create_variables()
     if init_from is not None:
-        for name in store.copy_weights(init_from, model):
+        for name in weights.copy_weights(init_from, model):
             print(f"{name} has another shape in {init_from.path} and starts at random.")
         if settings.init_scale != 1.0:
             rescale(model, settings.init_scale)
@@ -103,7 +103,7 @@ def refit(
     folder: store.Folder, context: ContextSettings, source: Source, extra: Source | None, seed: int
 ) -> store.Folder:
     """Adds new coding tables to a finished model."""
-    model = store.load_networks(folder)
+    model = weights.load_networks(folder)
     maps = collect_symbols(model, context, source, extra, seed)
     return store.add_tables(folder, fit_tables(model, context, maps, seed))
 
@@ -167,4 +167,4 @@ def export(
     if init_from is not None:
         told = ("command", "steps", "weights", "hours", "date", "from")
         card["from"] = {k: init_from.card[k] for k in told if k in init_from.card}
-    return store.save(out / "model", model, tables, labels_of(source), card)
+    return weights.save(out / "model", model, tables, labels_of(source), card)

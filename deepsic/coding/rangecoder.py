@@ -180,10 +180,12 @@ class _Decoder:
     def decode(self, index: np.ndarray) -> np.ndarray:
         flat = index.reshape(-1)
         if self._binary[flat].all():
-            found = self._decode_binary(self._table[:, 2].take(flat).tolist())
+            answers = self._decode_binary(self._table[:, 2].take(flat).tolist())
+            found = np.frombuffer(answers, np.uint8).astype(np.int32)
         else:
-            found = [self._decode_one(row[2:]) for row in self._table[flat].tolist()]
-        return np.array(found, np.int32).reshape(index.shape)
+            rows = self._table[flat].tolist()
+            found = np.array([self._decode_one(row[2:]) for row in rows], np.int32)
+        return found.reshape(index.shape)
 
     def _decode_binary(self, shares: list[int]) -> bytearray:
         value, size, widen = self._value, self._size, self._next
@@ -221,7 +223,7 @@ class _Decoder:
         words, zeros = map(operator.length_hint, self._left)
         if words:
             return False
-        *_, high, low = [0, 0, *self._words[-2:], *[0] * min(2, _FOR_EVER - zeros)]
+        high, low = [0, 0, *self._words[-2:], *[0] * min(2, _FOR_EVER - zeros)][-2:]
         number = high << 16 | low
         base = (number - self._value) % _WHOLE
         top = base + self._size - 1

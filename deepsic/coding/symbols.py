@@ -18,7 +18,7 @@ from deepsic.coding.interlace import PASSES, Block, blocks
 from deepsic.coding.parallel import ahead, one_thread_each
 from deepsic.coding.rangecoder import PRECISION, PythonCoder, RangeCoder, lookup
 from deepsic.coding.tables import BELIEFS, PLANES, Tables, reaches
-from deepsic.container import CorruptFile
+from deepsic.errors import CorruptFile
 
 # In smaller maps the ranges cost more than they save.
 RANGES_FROM = 1024

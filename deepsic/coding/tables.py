@@ -41,7 +41,7 @@ class InexactTables(ValueError):
 
 def reaches(levels: int) -> np.ndarray:
     """The reaches that a channel of so many levels can have; the last is half of them."""
-    return _REACHES[_REACHES <= levels // 2]
+    return _REACHES[levels // 2 >= _REACHES]
 
 
 def places_of(trees: Trees) -> np.ndarray:
@@ -177,7 +177,9 @@ class Tables:
             self._bound(
                 f"spatial {number}", self.spatial[number], largest, self.spatial_bias[number]
             )
-            self._bound("predictor", self.predictor[number], np.full(len(taps), self.levels - 1.0), 0)
+            self._bound(
+                "predictor", self.predictor[number], np.full(len(taps), self.levels - 1.0), 0
+            )
         for plane in range(PLANES):
             weights = np.concatenate([self.inner[plane], self.known[plane]])
             largest = np.full(len(weights), float(VALUE_MAX))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepsic import limits
-from deepsic.container import CorruptFile, Semantics
-from deepsic.errors import ModelError
+from deepsic.container import Semantics
+from deepsic.errors import CorruptFile, ModelError
+from deepsic.registry import Registry
 from deepsic.search.scan import Failed, Found
 
 if TYPE_CHECKING:
     from deepsic.codec import Codec
-    from deepsic.search.models import Models
 
 # Of a batch: files, and values of their features together (64 MB).
 MOST_FILES = 32
@@ -30,7 +30,7 @@ def _kind(file: Found) -> tuple[bytes, int, int]:
 
 
 def classify(
-    files: Iterable[Found], models: Models, max_pixels: int | None
+    files: Iterable[Found], models: Registry, max_pixels: int | None
 ) -> Iterator[tuple[list[Answer], list[Failed]]]:
     """Asks the heads of `post` models, a batch at a time.
 
@@ -49,19 +49,19 @@ def classify(
                 limits.check(file.header, file.size, max_pixels)
                 good.append(file)
             except CorruptFile as error:
-                failed.append(Failed(file.path, str(error)))
+                failed.append(Failed.because(file.path, error))
         if failed:
             yield [], failed
         if good:
             yield from _classify_equal(good, models, max_pixels)
 
 
-def _classify_equal(files: list[Found], models: Models, max_pixels: int | None):
+def _classify_equal(files: list[Found], models: Registry, max_pixels: int | None):
     header = files[0].header
     try:
-        codec = models.codec(header.fingerprint)
+        codec = models.codec(header)
     except ModelError as error:
-        yield [], [Failed(f.path, str(error)) for f in files]
+        yield [], [Failed.because(f.path, error) for f in files]
         return
     stride = codec.config.stride
     values = header.width * header.height // stride**2 * codec.config.latents
@@ -81,11 +81,9 @@ def _classify_batch(
                 raise CorruptFile("the file changed while it was read.")
             symbols.append(codec.decode_symbols(header, payload))
             good.append(file)
-        except CorruptFile as error:
-            failed.append(Failed(file.path, str(error)))
-        except OSError as error:
-            failed.append(Failed(file.path, f"it cannot be read: {error.strerror}."))
+        except (CorruptFile, OSError) as error:
+            failed.append(Failed.because(file.path, error))
     if not good:
         return [], failed
     probabilities = codec.classify_symbols(np.stack(symbols))
-    return [(f, codec.describe(p)) for f, p in zip(good, probabilities, strict=True)], failed
+    return [(f, codec.get_semantics(p)) for f, p in zip(good, probabilities, strict=True)], failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from deepsic import taxonomy
-from deepsic.search.models import Models
+from deepsic.registry import Registry
 from deepsic.search.reading import Archive, Meaning
 from deepsic.search.scan import Found
 from deepsic.taxonomy import Taxonomy
@@ -38,7 +38,7 @@ class Hit(NamedTuple):
         return f"{self.file.path}: perhaps {', '.join(self.perhaps)}; {label}"
 
 
-def check_word(word: str, models: Models) -> None:
+def check_word(word: str, models: Registry) -> None:
     """Raises UnknownWord if neither ImageNet's tree nor any model's knows a word."""
     trees: list[Taxonomy] = [taxonomy.imagenet()]
     if trees[0].nodes_called(word):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from deepsic import taxonomy, treecode
-from deepsic.container import CorruptFile, Semantics
-from deepsic.errors import ModelError
-from deepsic.labels import Label, label_in
-from deepsic.search.models import Models
+from deepsic import treecode
+from deepsic.container import Semantics
+from deepsic.errors import CorruptFile, ModelError
+from deepsic.labels import Label, get_taxonomy, make_label
+from deepsic.registry import Registry
 from deepsic.search.scan import Failed, Found, scan
 from deepsic.taxonomy import Taxonomy
 from deepsic.treecode import Description
@@ -29,7 +28,7 @@ class Meaning:
     @functools.cached_property
     def label(self) -> Label:
         """The same in words."""
-        return label_in(self.taxonomy, self.description)
+        return make_label(self.taxonomy, self.description)
 
 
 @dataclasses.dataclass
@@ -51,7 +50,7 @@ class Archive:
 
 
 def read(
-    places: Iterable[str], models: Models, max_pixels: int | None, warn: Callable[[str], None]
+    places: Iterable[str], models: Registry, max_pixels: int | None, warn: Callable[[str], None]
 ) -> Archive:
     """Reads what all files in some places show.
 
@@ -86,21 +85,19 @@ def read(
         try:
             groups.append((_meaning(semantics, files[0], models), files))
         except (CorruptFile, ModelError) as error:
-            failed += [Failed(f.path, str(error)) for f in files]
+            failed += [Failed.because(f.path, error) for f in files]
     return Archive(groups, sorted(failed))
 
 
-def _meaning(semantics: Semantics, file: Found, models: Models) -> Meaning:
-    if semantics.imagenet:
-        known = taxonomy.imagenet()
-    else:
-        known = models.labels(file.header.fingerprint).taxonomy
+def _meaning(semantics: Semantics, file: Found, models: Registry) -> Meaning:
+    labels = None if semantics.imagenet else models.labels(file.header)
+    known = get_taxonomy(semantics, labels)
     return Meaning(known, treecode.unpack(known.tree, semantics.section))
 
 
 def _read_post(
     files: list[Found],
-    models: Models,
+    models: Registry,
     max_pixels: int | None,
     warn: Callable[[str], None],
     failed: list[Failed],
@@ -127,7 +124,6 @@ def _read_post(
 
 
 def _ask_heads(unknown, models, max_pixels, index, failed) -> list[tuple[Found, Semantics]]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from deepsic.search.classify import classify
 
     answers: list[tuple[Found, Semantics]] = []

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from deepsic import container
-from deepsic.container import CorruptFile, Header
+from deepsic.container import Header
+from deepsic.errors import CorruptFile
 
 # A pipe that is called .dsic must not keep a search waiting.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -33,10 +34,24 @@ class Found(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A file that could not be read, and why, in a sentence."""
+    """A file that could not be read, and why, in a sentence.
+
+    Attributes:
+      path: of the file.
+      reason: a sentence.
+      pixels: that must be allowed for it to be read; 0 if it is not that.
+    """
 
     path: str
     reason: str
+    pixels: int = 0
+
+    @classmethod
+    def because(cls, path: str, error: Exception) -> Failed:
+        """With the reason that an error gives."""
+        if isinstance(error, OSError):
+            return cls(path, f"it cannot be read: {error.strerror}.")
+        return cls(path, str(error), getattr(error, "pixels", 0))
 
 
 def walk(places: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -117,7 +132,5 @@ def scan(places: Iterable[str]) -> Iterator[Found | Failed]:
     for root, path in walk(places):
         try:
             yield read(root, path)
-        except CorruptFile as error:
-            yield Failed(path, str(error))
-        except OSError as error:
-            yield Failed(path, f"it cannot be read: {error.strerror}.")
+        except (CorruptFile, OSError) as error:
+            yield Failed.because(path, error)

@@ -7,11 +7,10 @@ import html
 import io
 import os
 
-from deepsic import limits
-from deepsic.container import CorruptFile
-from deepsic.errors import ModelError
+from deepsic.dsicfile import DsicFile
+from deepsic.errors import DeepsicError
 from deepsic.files import write_atomically
-from deepsic.search.models import Models
+from deepsic.registry import Registry
 from deepsic.search.query import Hit
 from deepsic.search.reading import progress
 from deepsic.search.scan import Failed
@@ -39,7 +38,7 @@ _FIGURE = """<figure><img src="{src}" width="{width}" height="{height}" alt="{la
 
 
 def write(
-    path: str | os.PathLike, title: str, hits: list[Hit], models: Models, max_pixels: int | None
+    path: str | os.PathLike, title: str, hits: list[Hit], models: Registry, max_pixels: int | None
 ) -> list[Failed]:
     """Decodes the hits, and no other file, into a contact sheet.
 
@@ -56,28 +55,22 @@ def write(
     Raises:
       BadFile: if the file cannot be written.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     figures, failed = [], []
     for hit in progress(hits, "decoding"):
         try:
             figures.append(_figure(hit, models, max_pixels))
-        except (CorruptFile, ModelError) as error:
-            failed.append(Failed(hit.file.path, str(error)))
-        except OSError as error:
-            failed.append(Failed(hit.file.path, f"it cannot be read: {error.strerror}."))
+        except (DeepsicError, OSError) as error:
+            failed.append(Failed.because(hit.file.path, error))
     text = _HEAD.format(title=html.escape(title)) + "".join(figures) + "</main>\n</html>\n"
     data = text.encode("utf-8", "replace")
     write_atomically(path, lambda handle: handle.write(data))
     return failed
 
 
-def _figure(hit: Hit, models: Models, max_pixels: int | None) -> str:
+def _figure(hit: Hit, models: Registry, max_pixels: int | None) -> str:
     from PIL import Image
 
-    header, payload = limits.read_file(hit.file.path, max_pixels)
-    codec = models.codec(header.fingerprint)
-    q = codec.decode_symbols(header, payload)
-    picture = Image.fromarray(codec.reconstruct(q, header.height, header.width))
+    picture = Image.fromarray(DsicFile(hit.file.path, max_pixels, models).image)
     picture.thumbnail((SIDE, SIDE))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=88)

@@ -72,9 +72,9 @@ def work(task: Task) -> None:
 def _send(subject: Subject, x: np.ndarray, bpp: float) -> tuple[bytes, np.ndarray, Tile]:
     if subject.folder:
         codec = codec_of(subject.folder)
-        data = codec.compress(x)
-        x_hat, label = codec.decompress(data)
-        return data, x_hat, {"label": str(label)}
+        file = codec.compress(x)
+        x_hat, label = codec.decompress(file)
+        return file, x_hat, {"label": str(label)}
     reference = reference_of(subject)
     value, data = reference.nearest_rate(x, bpp)
     return data, reference.decode(data), {"setting": reference.setting(value)}

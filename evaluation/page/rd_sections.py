@@ -115,7 +115,7 @@ def _deltas(deltas: Sequence[Mapping[str, Any]], metric: str, of: str) -> str:
 
 
 def _settings(references: Sequence[Reference]) -> str:
-    rows = [(r.name, r.describe(), r.version) for r in references]
+    rows = [(r.name, r.settings, r.version) for r in references]
     if not rows:
         return ""
     return "<h3>Settings of the other codecs</h3>" + parts.table(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.data.pictures import write_class_folders
+from tools.small_pictures import write_class_folders
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from deepsic import cli
-from deepsic.files import BadFile, NoRoom
+from deepsic.errors import BadFile, NoRoom
 
 
 def jobs(count):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsic import container
-from deepsic.container import CorruptFile, Header, Semantics
+from deepsic.container import Header, Semantics
+from deepsic.errors import CorruptFile
 
 sections = st.binary(min_size=1, max_size=container.LARGEST_SECTION)
 semantics = st.one_of(st.none(), st.builds(Semantics, sections, st.booleans()))

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from deepsic import files
-from deepsic.files import BadFile, write_atomically, write_text_atomically, write_together
+from deepsic.errors import BadFile
+from deepsic.files import write_atomically, write_text_atomically, write_together
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepsic import limits
+from deepsic import cli, limits
 from deepsic.codec import Codec
-from deepsic.container import CorruptFile
+from deepsic.errors import CorruptFile, TooManyPixels
 from deepsic.images import BadImage, read_image
-from deepsic.labels import label_of
-from tests.data.pictures import encoded, photograph
-from tests.models_for_tests import photo
+from deepsic.labels import get_label
 from tools import mutations
+from tools.small_models import photo
+from tools.small_pictures import encoded, photograph
 
 # Pictures here are smaller; what is larger must be refused in time.
 MAX_PIXELS = 10_000
@@ -57,7 +57,7 @@ def decode(codec, path, max_pixels):
         if header.fingerprint != codec.fingerprint:
             raise CorruptFile("it is of another model.")
         q = codec.decode_symbols(header, payload)
-        label = codec.label(header, q)
+        label = codec.get_label(header, q)
     except CorruptFile as error:
         return str(error)
     assert 0 <= label.probability <= 1
@@ -102,7 +102,7 @@ def test_damaged_labels_are_read_or_one_error(coded):
         try:
             header, _ = limits.container.unpack(data)
             if header.semantics is not None:
-                label_of(header.semantics, codec.labels)
+                get_label(header.semantics, codec.labels)
         except CorruptFile:
             pass
 
@@ -173,6 +173,7 @@ def png_bomb(width, height):
 def test_bombs_are_refused_unless_they_are_asked_for(tmp_path):
     (tmp_path / "a.png").write_bytes(png_bomb(8000, 4000))
     assert (tmp_path / "a.png").stat().st_size < 10_000
-    with pytest.raises(BadImage, match=r"8000×4000 pixels in .* raise --max_pixels to 32000000"):
+    with pytest.raises(TooManyPixels, match=r"8000×4000 pixels in ") as raised:
         read_image(tmp_path / "a.png")
+    assert "--max_pixels=32000000" in cli.explain(raised.value)
     assert read_image(tmp_path / "a.png", 32_000_000).shape == (4000, 8000, 3)

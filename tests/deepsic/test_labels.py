@@ -2,8 +2,9 @@
 
 import pytest
 
-from deepsic.container import CorruptFile, Semantics
-from deepsic.labels import Labels, label_of
+from deepsic.container import Semantics
+from deepsic.errors import CorruptFile
+from deepsic.labels import Labels, get_label
 
 CLASSES = ["n01440764", "n02102040", "n03028079"]
 
@@ -12,7 +13,7 @@ def test_synsets_get_their_names_and_tree():
     labels = Labels.of(CLASSES)
     assert labels.names == ["tench", "English springer", "church"]
     assert labels.imagenet == [0, 217, 497]
-    label = label_of(labels.semantics([0.1, 0.8, 0.1], alternatives=1), None)
+    label = get_label(labels.semantics([0.1, 0.8, 0.1], alternatives=1), None)
     assert str(label) == "English springer (80%)"
     assert label.levels[0] == "entity"
     assert label.in_full().startswith("entity > physical entity > ")
@@ -21,14 +22,14 @@ def test_synsets_get_their_names_and_tree():
 
 def test_a_label_is_as_special_as_the_threshold_allows():
     labels = Labels.of(CLASSES)
-    said = [label_of(labels.semantics([0.3, 0.4, 0.3], t), None) for t in (0.25, 0.5, 0.875)]
+    said = [get_label(labels.semantics([0.3, 0.4, 0.3], t), None) for t in (0.25, 0.5, 0.875)]
     assert list(map(str, said)) == ["English springer (40%)", "vertebrate (70%)", "whole (100%)"]
 
 
 def test_other_classes_are_read_with_their_models_labels():
     labels = Labels.of(["a", "b"], names={"a": "Ape"}, parents={"a": "animal", "b": "animal"})
     assert (labels.names, labels.imagenet) == (["Ape", "b"], None)
-    label = label_of(labels.semantics([0.9, 0.1]), labels)
+    label = get_label(labels.semantics([0.9, 0.1]), labels)
     assert label.levels == ("anything", "animal", "Ape")
 
 
@@ -41,4 +42,4 @@ def test_parents_of_ones_own_replace_wordnets():
 @pytest.mark.parametrize("section", [b"\xff", bytes(4), b"\0\0\1"])
 def test_damaged_labels_are_noticed(section):
     with pytest.raises(CorruptFile):
-        label_of(Semantics(section, True), None)
+        get_label(Semantics(section, True), None)

@@ -78,14 +78,16 @@ def test_words_lead_to_nodes():
 
 def test_a_walk_goes_as_far_down_as_the_threshold_allows():
     nodes = [SPRINGER, GOLDEN, CHURCH]
-    found = [taxonomy.imagenet().describe([0.5, 0.3, 0.2], nodes, t) for t in (0, 0.5, 0.75, 0.875)]
+    found = [
+        taxonomy.imagenet().summarise([0.5, 0.3, 0.2], nodes, t) for t in (0, 0.5, 0.75, 0.875)
+    ]
     names = [taxonomy.imagenet().names[d.node] for d in found]
     assert names == ["English springer", "English springer", "sporting dog", "whole"]
     assert [d.probability for d in found] == pytest.approx([0.5, 0.5, 0.8, 1.0])
 
 
 def test_sums_decide_and_not_the_likeliest_class():
-    description = PETS.describe([0.0, 0.3, 0.3, 0.4], range(4), 0.5, alternatives=2)
+    description = PETS.summarise([0.0, 0.3, 0.3, 0.4], range(4), 0.5, alternatives=2)
     assert PETS.names[description.node] == "dog"
     assert description.probability == pytest.approx(0.6)
     assert [(PETS.names[b.node], b.probability) for b in description.alternatives] == [
@@ -95,7 +97,7 @@ def test_sums_decide_and_not_the_likeliest_class():
 
 
 def test_the_label_is_no_alternative_to_itself():
-    description = PETS.describe([0.7, 0.1, 0.2, 0.0], range(4), 0.5, alternatives=2)
+    description = PETS.summarise([0.7, 0.1, 0.2, 0.0], range(4), 0.5, alternatives=2)
     assert [PETS.names[b.node] for b in (description, *description.alternatives)] == [
         "Tabby cat", "pug", "husky",
     ]  # fmt: skip
@@ -103,14 +105,14 @@ def test_the_label_is_no_alternative_to_itself():
 
 def test_a_class_with_kinds_of_its_own_can_be_the_answer():
     tree = Taxonomy.of(["dog", "pug"], ["dog", "pug"], {"pug": "dog"})
-    answers = [tree.describe(p, range(2), 0.0).node for p in ([0.9, 0.1], [0.1, 0.9])]
+    answers = [tree.summarise(p, range(2), 0.0).node for p in ([0.9, 0.1], [0.1, 0.9])]
     assert [tree.names[n] for n in answers] == ["dog", "pug"]
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=4, max_size=4), st.integers(0, 15))
 def test_the_answer_is_likely_enough_and_its_children_are_not(weights, steps):
     p = [w / sum(weights) for w in weights]
-    description = PETS.describe(p, range(4), steps / 16)
+    description = PETS.summarise(p, range(4), steps / 16)
     below = {n for n in range(4) if description.node in PETS.tree.path(n)}
     assert description.probability == pytest.approx(sum(p[n] for n in below))
     assert description.probability >= steps / 16
@@ -122,7 +124,7 @@ def test_the_answer_is_likely_enough_and_its_children_are_not(weights, steps):
 def test_a_set_without_parents_is_flat():
     flat = Taxonomy.of(["a", "b", "c"], ["A", "B", "C"], None)
     assert [flat.names_of(n) for n in range(3)] == [["anything", name] for name in "ABC"]
-    assert flat.names[flat.describe([0.4, 0.3, 0.3], range(3), 0.5).node] == "anything"
+    assert flat.names[flat.summarise([0.4, 0.3, 0.3], range(3), 0.5).node] == "anything"
     section = treecode.pack(flat.tree, Description(2, 0.5, 0.5))
     assert len(section) == 2
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepsic.codec import margin_of
+from deepsic.codec import get_margin
 from deepsic.tiling import tiled
 from models.features import FeatureExtractor
 from models.reconstruction import Reconstruction
-from tests.data.pictures import photograph
 from tests.models.tiny import tiny_config
+from tools.small_pictures import photograph
 
 TILE = 6
 ROWS, COLUMNS = 41, 33
@@ -54,7 +54,7 @@ def rebuild(reconstruction, f, stride, margin):
 @pytest.mark.parametrize(("strides", "kernels"), SHAPES)
 def test_tiled_networks_equal_whole_ones(strides, kernels, normalisation):
     config = tiny_config(strides=strides, kernels=kernels, normalisation=normalisation)
-    margin = margin_of(config)
+    margin = get_margin(config)
     assert TILE + margin < COLUMNS  # or nothing would be cut off
     x = photograph(1, ROWS * config.stride, COLUMNS * config.stride)
     extractor, reconstruction = FeatureExtractor(config), Reconstruction(config)

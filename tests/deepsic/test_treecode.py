@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsic import treecode
-from deepsic.container import CorruptFile
+from deepsic.errors import CorruptFile
 from deepsic.treecode import Belief, Bits, Description, Tree
 
 # thing: cat, dog; dog: spaniel, poodle.

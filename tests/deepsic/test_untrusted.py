@@ -12,13 +12,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from deepsic import store, untrusted
+from deepsic import runtimes, store, untrusted
 from deepsic.codec import Codec
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.coding.tables import Tables
-from deepsic.errors import ModelError
-from deepsic.files import BadFile
+from deepsic.errors import BadFile, ModelError
 from deepsic.untrusted import load_arrays
+
+WEIGHTS = ["codec/weights.npz", "heads/pre/weights.npz"]
 
 
 class Bomb:
@@ -73,12 +74,19 @@ def edit_card(folder, **values):
     (folder / store.CARD).write_text(json.dumps(card))
 
 
-def load(folder):
-    return Codec(store.open_folder(folder))
+def load(folder, runtime="litert"):
+    """The model, of which everything has been read once."""
+    codec = Codec(store.open_folder(folder), runtime=runtime)
+    codec.decompress(codec.compress(np.zeros((16, 16, 3), np.uint8)))
+    return codec
 
 
 def tables_name(folder):
-    return next(p.name for p in folder.iterdir() if p.name.startswith("tables"))
+    return next(f"tables/{p.name}" for p in (folder / "tables").iterdir())
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_arrays_come_back_as_they_were():
@@ -91,7 +99,7 @@ def test_arrays_come_back_as_they_were():
         assert found[name].dtype == value.dtype
 
 
-@pytest.mark.parametrize("name", ["weights.npz", "tables"])
+@pytest.mark.parametrize("name", [*WEIGHTS, "codec/graphs.npz", "tables"])
 def test_pickles_are_not_opened(copy, tmp_path, name):
     name = tables_name(copy) if name == "tables" else name
     mark = tmp_path / "ran"
@@ -126,9 +134,10 @@ def test_other_files_in_the_folder_are_not_looked_at(copy, other):
     ],
 )
 def test_archives_that_hold_something_else_are_damaged(copy, data):
-    replace(copy, "weights.npz", data)
-    with pytest.raises(ModelError, match=r"weights\.npz"):
-        load(copy)
+    for name in WEIGHTS:
+        replace(copy, name, data)
+        with pytest.raises(ModelError, match=r"(weights|graphs)\.npz is damaged"):
+            load(copy)
 
 
 def test_archives_are_measured_before_they_are_unpacked(monkeypatch):
@@ -157,6 +166,7 @@ def test_an_archive_that_lies_about_its_size_yields_no_more_than_it_says():
         {"filters": 65536},
         {"filters": 20_000, "latents": 20_000},
         {"classes": 65536, "head_width": 65536},
+        {"classes": 3, "filters": 16},
         {"filters": 16.0},
         {"latents": True},
         {"strides": [4, 2, 1, 1.0]},
@@ -170,21 +180,24 @@ def test_an_archive_that_lies_about_its_size_yields_no_more_than_it_says():
     ],
 )
 def test_absurd_configurations_are_refused_before_anything_is_made(copy, change, monkeypatch):
-    monkeypatch.setattr(store, "load_networks", None)
-    config = json.loads((copy / "config.json").read_text()) | change
-    replace(copy, "config.json", json.dumps(config).encode())
+    monkeypatch.setattr(runtimes, "make", None)
+    name = "heads/pre/config.json" if "classes" in change else "codec/config.json"
+    config = json.loads((copy / name).read_text()) | change
+    replace(copy, name, json.dumps(config).encode())
     with pytest.raises(ModelError, match=r"config\.json is damaged"):
         load(copy)
 
 
-@pytest.mark.parametrize("name", ["config.json", "labels.json", "model.json"])
+@pytest.mark.parametrize(
+    "name", ["codec/config.json", "codec/graphs.json", "labels.json", "model.json"]
+)
 @pytest.mark.parametrize("data", [b"[]", b"5", b"null", b'"x"', b"{", b"\xff", b"[" * 99_999])
 def test_other_json_is_damaged(copy, name, data):
     if name == "model.json":
         (copy / name).write_bytes(data)
     else:
         replace(copy, name, data)
-    with pytest.raises(ModelError, match=name.replace(".", r"\.")):
+    with pytest.raises(ModelError, match=name.split(".")[0]):
         load(copy)
 
 
@@ -237,10 +250,10 @@ def test_a_folders_card_names_tables_by_fingerprints(copy, tables):
         store.open_folder(copy)
 
 
-@pytest.mark.parametrize("name", ["weights.npz", "config.json", "labels.json", "model.json"])
+@pytest.mark.parametrize("name", [*WEIGHTS, "codec/config.json", "labels.json", "model.json"])
 def test_links_and_pipes_are_not_followed(copy, tmp_path, name):
-    shutil.move(copy / name, tmp_path / name)
-    os.symlink(tmp_path / name, copy / name)
+    shutil.move(copy / name, tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", copy / name)
     with pytest.raises(ModelError, match=f"{name} is a link"):
         load(copy)
     os.unlink(copy / name)
@@ -249,17 +262,66 @@ def test_links_and_pipes_are_not_followed(copy, tmp_path, name):
         load(copy)
 
 
+def test_links_to_folders_are_not_followed(copy, tmp_path):
+    shutil.move(copy / "codec", tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", copy / "codec")
+    with pytest.raises(ModelError, match="codec is a link"):
+        load(copy)
+
+
+@pytest.mark.parametrize("data", [b"", b"TFL3", bytes(4000), b"\x1c\x00\x00\x00TFL3" + bytes(999)])
+def test_graphs_that_are_none_are_damaged(copy, data):
+    graphs = {n: np.frombuffer(data, np.uint8) for n in ("features", "reconstruction")}
+    replace(copy, "codec/graphs.npz", npz(**graphs))
+    replace(copy, "codec/graphs.json", b'{"version": 1, "features": [], "reconstruction": []}')
+    with pytest.raises(ModelError, match="is damaged"):
+        load(copy)
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        [10**9, "features/conv2/kernel", "conv"],
+        [-1, "features/conv2/kernel", "conv"],
+        [0.0, "features/conv2/kernel", "conv"],
+        [0, "features/conv99/kernel", "conv"],
+        [0, "features/conv2/kernel", "diagonal"],
+        [0, "features/conv2/bias", "conv"],
+        [0, "features/conv2/kernel"],
+        [0, "features/conv2/kernel", "conv", "features/norm2"],
+        5,
+        "abc",
+    ],
+)
+def test_weights_are_put_nowhere_but_into_their_graph(copy, slot):
+    slots = json.loads((copy / "codec/graphs.json").read_text())
+    slots["features"].append(slot)
+    replace(copy, "codec/graphs.json", json.dumps(slots).encode())
+    with pytest.raises(ModelError, match=r"graphs\.npz is damaged"):
+        load(copy)
+
+
+def test_a_graph_of_another_shape_is_damaged(copy):
+    """What a stranger's graph takes and gives is not what this codec has."""
+    arrays = load_arrays((copy / "codec/graphs.npz").read_bytes(), "x")
+    slots = json.loads((copy / "codec/graphs.json").read_text())
+    arrays["features"], slots["features"] = arrays["reconstruction"], slots["reconstruction"]
+    replace(copy, "codec/graphs.npz", npz(**arrays))
+    replace(copy, "codec/graphs.json", json.dumps(slots).encode())
+    with pytest.raises(ModelError, match="is damaged"):
+        load(copy)
+
+
 def test_weights_that_compute_nothing_finite_give_one_clear_error(copy):
-    arrays = load_arrays((copy / "weights.npz").read_bytes(), "x")
+    arrays = load_arrays((copy / "heads/pre/weights.npz").read_bytes(), "x")
     for name in ("kernel", "bias"):
         array = arrays[f"semantics/fc2/{name}"].astype(np.float32)
         array.flat = np.resize(np.float32([3e38, -3e38]), array.size)
         arrays[f"semantics/fc2/{name}"] = array
     arrays["semantics/fc1/bias"] = np.full_like(arrays["semantics/fc1/bias"], 60_000)
-    replace(copy, "weights.npz", npz(**arrays))
-    codec = load(copy)
+    replace(copy, "heads/pre/weights.npz", npz(**arrays))
     with pytest.raises(ModelError, match="no probabilities"):
-        codec.compress(np.zeros((16, 16, 3), np.uint8))
+        load(copy, "tensorflow")
 
 
 def test_tables_of_any_numbers_code_symbols_or_are_refused(copy):
@@ -280,7 +342,7 @@ def test_tables_of_any_numbers_code_symbols_or_are_refused(copy):
 
 
 def test_a_full_disk_leaves_the_model_that_was_there(copy):
-    before = {p.name: p.read_bytes() for p in copy.iterdir()}
+    before = contents(copy)
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, old[1]))
     try:
@@ -288,7 +350,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(copy):
             store.add_tables(store.open_folder(copy), bytes(40_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
+    assert contents(copy) == before
 
 
 def test_tables_of_other_shapes_are_refused(copy):
@@ -298,4 +360,4 @@ def test_tables_of_other_shapes_are_refused(copy):
         for other in (array[None], array[..., :0], np.zeros((), np.int8), array.astype(float)):
             replace(copy, name, npz(**(good | {key: other})))
             with pytest.raises(ModelError, match="coding table"):
-                store.load_tables(store.open_folder(copy))
+                store.open_folder(copy).tables()

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from deepsic.files import BadFile
+from deepsic.errors import BadFile
 from evaluation import cache as cache_module
 from evaluation.cache import Cache, digest, source_digest
 

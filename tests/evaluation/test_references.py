@@ -71,7 +71,7 @@ def test_unreachable_rates_give_the_end_of_the_curve():
 
 def test_settings_are_printed():
     assert JPEG2000.setting(0.5) == "bpp=0.5 irreversible=True mct=1"
-    assert "subsampling=4:2:0" in JPEG.describe()
+    assert "subsampling=4:2:0" in JPEG.settings
     assert "progressive=shortest of False|True" in JPEG.setting(50)
 
 

@@ -12,8 +12,9 @@ from deepsic.codec import Codec
 from evaluation import measure, rate_distortion, study
 from evaluation.cache import Cache
 from evaluation.measure import Subject
+from models import weights
 from tests.evaluation.conftest import REFERENCES, SIZES
-from tests.models_for_tests import photo
+from tools.small_models import photo
 
 POINTS = 2 + sum(len(r.values) for r in REFERENCES)
 
@@ -138,9 +139,9 @@ def test_another_model_of_the_same_name_is_measured(
 ):
     other = shutil.copytree(pre.path, tmp_path / "other" / "pre")
     folder = store.open_folder(other)
-    model = store.load_networks(folder)
+    model = weights.load_networks(folder)
     model.semantics.fc2.bias.assign_add([3.0, 0.0, 0.0])
-    saved = store.save(other, model, folder.read_tables(), folder.labels, {})
+    saved = weights.save(other, model, folder.read_tables(), folder.labels, {})
     measure.model_key.cache_clear()
     done = counted(monkeypatch)
     assert run(pictures, [saved, post], copy) == 0

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from deepsic import taxonomy
+from deepsic.registry import Registry
 from deepsic.search import reading
-from deepsic.search.models import Models
 from tests.deepsic.search.files import CLASSES, write_pre
-from tests.models_for_tests import photo
 from tests.test_commands import call
 from tools import search_tables
+from tools.small_models import photo
 
 TENCH, SPRINGER, CHURCH = CLASSES
 
@@ -23,7 +23,7 @@ def archive(tmp_path):
     write_pre(tmp_path / "1.dsic", [0.0, 0.9, 0.1])
     write_pre(tmp_path / "2.dsic", [0.0, 0.9, 0.1])
     write_pre(tmp_path / "3.dsic", [0.4, 0.4, 0.2])
-    return reading.read([str(tmp_path)], Models(), 10**6, pytest.fail)
+    return reading.read([str(tmp_path)], Registry(), 10**6, pytest.fail)
 
 
 @pytest.fixture

@@ -2,10 +2,16 @@
 
 import csv
 import json
+import shutil
 
 from deepsic import store
 from evaluation.curves import KODAK
 from tests.test_commands import call
+from tools.small_models import make_model
+
+
+def files_in(folder):
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
 def publish(checkpoints, *arguments):
@@ -36,15 +42,15 @@ def write_results(out, name, fingerprint, images):
     write(out / "semantics.csv", [{**row, "classes": 3, "pictures": 9, **shares}])
 
 
-def test_a_model_replaces_an_older_one_and_gets_its_own_figures(tmp_path, pre, post):
+def test_a_model_replaces_an_older_one_and_gets_its_own_figures(tmp_path, pre):
     shipped = tmp_path / "checkpoints"
-    publish(shipped, f"--model={post.path}", "--name=m", "--data=Nothing.")
+    other = make_model(tmp_path / "other", "post", ["cat", "dog"])
+    publish(shipped, f"--model={other.path}", "--name=m", "--data=Nothing.")
     old = store.open_folder(shipped / "m").fingerprints[0].hex()
     publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")
     folder = store.open_folder(shipped / "m")
     assert folder.config.arch == "pre"
-    there = {p.name for p in (shipped / "m").iterdir()}
-    assert there == {store.CARD, *folder.card["sha256"]}
+    assert files_in(shipped / "m") == {store.CARD, *folder.manifest["sha256"]}
     # Once more from itself, which must not lose it.
     publish(shipped, f"--model={shipped / 'm'}", "--name=m", "--data=Something.")
     card = store.open_folder(shipped / "m").card
@@ -52,7 +58,7 @@ def test_a_model_replaces_an_older_one_and_gets_its_own_figures(tmp_path, pre, p
     new, out = folder.fingerprints[0].hex(), tmp_path / "results"
     write_results(out, "m", old, KODAK)
     publish(shipped, f"--results={out}")
-    assert json.loads((shipped / "m" / store.CARD).read_text()) == card
+    assert json.loads((shipped / "m" / store.CARD).read_text())["cards"]["pre"] == card
     write_results(out, "m", new, KODAK)
     publish(shipped, f"--results={out}")
     filled = store.open_folder(shipped / "m").card
@@ -71,3 +77,33 @@ def test_other_pictures_are_not_called_kodak(tmp_path, pre):
     card = store.open_folder(shipped / "m").card
     assert "kodak" not in card
     assert card["accuracy"]["set"] == "a set"
+
+
+def test_two_heads_of_one_codec_share_a_folder(tmp_path, pre):
+    """`post` here is the same model with its head on the other side."""
+    other = as_post(pre.path, tmp_path / "model")
+    shipped = tmp_path / "checkpoints"
+    publish(shipped, f"--model={pre.path}", "--name=pre-1bpp", "--data=This.")
+    publish(shipped, f"--model={other}", "--name=post-1bpp", "--data=That.")
+    assert [p.name for p in shipped.iterdir()] == ["1bpp"]
+    folder = store.open_folder(shipped / "1bpp")
+    assert folder.archs == ["pre", "post"]
+    assert folder.name == "pre-1bpp"
+    assert folder.card["data"] == "This."
+    for name in ("pre-1bpp", "post-1bpp"):
+        found = store.find(shipped / name)
+        assert (found.name, found.arch) == (name, name.split("-")[0])
+        assert found.fingerprints == pre.fingerprints
+        assert store.find(found.reference) == found
+    assert files_in(shipped / "1bpp") == {store.CARD, *folder.manifest["sha256"]}
+
+
+def as_post(source, target):
+    """A model's folder with its head as that of the other arch."""
+    shutil.copytree(source, target)
+    (target / "heads" / "pre").rename(target / "heads" / "post")
+    text = (target / store.CARD).read_text().replace("heads/pre", "heads/post")
+    manifest = json.loads(text)
+    manifest["cards"] = {"post": manifest["cards"]["pre"]}
+    (target / store.CARD).write_text(json.dumps(manifest))
+    return target

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from data.sources import open_source
-from tests.data.pictures import write_class_folders
+from tools.small_pictures import write_class_folders
 from training import step
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from deepsic.files import BadFile
+from deepsic.errors import BadFile
 from tests.models.tiny import tiny_config
 from training.folder import RECORD, OtherRun, claimed, public, record_of
 from training.settings import TrainSettings

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from models.deepsic import DeepSIC
-from tests.data.pictures import photograph
 from tests.models.tiny import tiny_config
+from tools.small_pictures import photograph
 from training.initialise import (
     COLOURS,
     block_kernel,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.data.pictures import photograph
 from tests.models.tiny import tiny_config
+from tools.small_pictures import photograph
 from training.loop import Run
 from training.loss import joint_loss
 from training.run import build_model

@@ -110,7 +110,9 @@ class ContextNetwork(tf.Module):
         units = _hidden(tf.concat(sums, axis=0))
         rank = tf.concat([tf.reshape(p.of(ranks), (-1, c)) for p in PASSES], axis=0)
         rest = tf.concat([tf.reshape(p.of(rests), (-1, c)) for p in PASSES], axis=0)
-        nats = self._nats(units, number, rank + tf.range(c) * self.trees.levels, tf.reshape(rest, (-1,)))
+        nats = self._nats(
+            units, number, rank + tf.range(c) * self.trees.levels, tf.reshape(rest, (-1,))
+        )
         return nats / tf.cast(tf.shape(units)[0], tf.float32) / tf.math.log(2.0)
 
     def _nats(self, units, number, rank, rests) -> tf.Tensor:

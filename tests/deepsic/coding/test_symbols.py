@@ -8,7 +8,7 @@ import pytest
 from deepsic import store
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.coding.tables import InexactTables, Tables
-from deepsic.container import CorruptFile
+from deepsic.errors import CorruptFile
 from tests.deepsic.coding.conftest import CHANNELS, make_symbols
 
 

@@ -4,15 +4,15 @@ import os
 
 import pytest
 
+from deepsic.registry import Registry
 from deepsic.search import query, reading
-from deepsic.search.models import Models
 from tests.deepsic.search.files import write_archive
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     folder = write_archive(tmp_path_factory.mktemp("archive") / "a")
-    return reading.read([str(folder)], Models(), 10**6, pytest.fail)
+    return reading.read([str(folder)], Registry(), 10**6, pytest.fail)
 
 
 def found(archive, word, least=0.0):
@@ -57,8 +57,8 @@ def test_bad_files_are_counted_and_do_not_stop_the_others(archive):
 
 
 def test_unknown_words_get_the_nearest_known_ones():
-    query.check_word("crane", Models())
+    query.check_word("crane", Registry())
     with pytest.raises(query.UnknownWord, match="English springer"):
-        query.check_word("english springr", Models())
+        query.check_word("english springr", Registry())
     with pytest.raises(query.UnknownWord, match="nothing is near"):
-        query.check_word("\u65e5\u672c", Models())
+        query.check_word("\u65e5\u672c", Registry())

@@ -2,8 +2,8 @@
 
 import pytest
 
+from deepsic.registry import Registry
 from deepsic.search import reading, statistics
-from deepsic.search.models import Models
 from tests.deepsic.search.files import write_archive
 
 EXTENSIONS = {".png"}
@@ -16,7 +16,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def archive(folder):
-    return reading.read([str(folder)], Models(), 10**6, pytest.fail)
+    return reading.read([str(folder)], Registry(), 10**6, pytest.fail)
 
 
 def test_files_count_at_every_level_above_their_label(archive):
@@ -66,6 +66,6 @@ def test_json_holds_every_level(archive):
 
 
 def test_an_empty_archive_has_no_counts(tmp_path):
-    archive = reading.read([str(tmp_path)], Models(), 10**6, pytest.fail)
+    archive = reading.read([str(tmp_path)], Registry(), 10**6, pytest.fail)
     assert statistics.by_level(archive) == []
     assert len(statistics.as_text([], {"files": 0}).splitlines()) == 2

@@ -1,0 +1,75 @@
+"""The models that are at hand, by the fingerprints that files carry; each is loaded once."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deepsic import store
+from deepsic.errors import UnknownModel
+from deepsic.store import Folder
+
+if TYPE_CHECKING:
+    from deepsic.codec import Codec
+    from deepsic.container import Header
+    from deepsic.labels import Labels
+
+
+class Registry:
+    """Shipped models and some folders.
+
+    Args:
+      names: of further models, or their folders.
+      shipped: whether shipped models are looked at too.
+      runtime: of the codecs, see `deepsic.codec.Codec`.
+      advice: what to do where a model is not here, for the end of a sentence.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str | pathlib.Path] = (),
+        shipped: bool = True,
+        runtime: str = "auto",
+        advice: str = "",
+    ) -> None:
+        self._names, self._shipped, self._runtime = names, shipped, runtime
+        self._advice = f"; {advice}" if advice else ""
+        self._made: dict[tuple[str, ...], Any] = {}
+
+    @functools.cached_property
+    def folders(self) -> list[Folder]:
+        """All models' folders; raises ModelError if one is not there."""
+        return [*map(store.find, self._names), *(store.shipped() if self._shipped else [])]
+
+    def folder(self, header: Header) -> Folder:
+        """The model of a file; raises UnknownModel if it is not here."""
+        for folder in self.folders:
+            if header.fingerprint in folder.fingerprints and header.arch in folder.archs:
+                return store.open_folder(folder.path, header.arch)
+        where = "no model at hand is that one"
+        if not self._shipped:
+            where = f"{', '.join(map(str, self._names))} is another model"
+        raise UnknownModel(
+            f"the file needs the {header.arch} model {header.fingerprint.hex()} and {where}"
+            f"{self._advice}."
+        )
+
+    def labels(self, header: Header) -> Labels:
+        """The classes of a file's model, without its networks; raises ModelError."""
+        return self._once("labels", header, lambda: self.folder(header).labels)
+
+    def codec(self, header: Header) -> Codec:
+        """The model of a file with its networks; raises ModelError."""
+        from deepsic.codec import Codec
+
+        return self._once(
+            "codec", header, lambda: Codec(self.folder(header), header.fingerprint, self._runtime)
+        )
+
+    def _once(self, what: str, header: Header, make: Callable[[], Any]) -> Any:
+        key = what, header.arch, header.fingerprint.hex()
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]

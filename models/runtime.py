@@ -1,0 +1,80 @@
+"""The networks as TensorFlow runs them, for `deepsic.runtimes`: on GPUs, and for long jobs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from deepsic.coding.rangecoder import PythonCoder, RangeCoder
+from deepsic.store import Folder
+from models.weights import load_networks
+
+
+def compiled(network: Callable, shape: tuple[int | None, ...]) -> Callable:
+    """A network as one graph for every size of picture.
+
+    The graph itself is called: of functions that are traced, one in each of several models,
+    TensorFlow complains that they were traced too often.
+    """
+    spec = tf.TensorSpec(shape, tf.float32)
+    traced = tf.function(lambda x: network(x), input_signature=[spec])
+    return traced.get_concrete_function()
+
+
+class KerasRuntime:
+    """A `deepsic.runtimes.Runtime`.
+
+    Args:
+      folder: of the model.
+
+    Attributes:
+      model: the Keras networks.
+    """
+
+    name = "tensorflow"
+
+    def __init__(self, folder: Folder) -> None:
+        self.model = load_networks(folder)
+        self._latents = folder.config.latents
+
+    @functools.cached_property
+    def range_coder(self) -> RangeCoder:
+        """tensorflow-compression's, or ours where it is not installed."""
+        try:
+            import tensorflow_compression as tfc
+        except ImportError:
+            return PythonCoder()
+        from deepsic.runtimes.tfc import TFCCoder
+
+        return TFCCoder(tfc)
+
+    @functools.cached_property
+    def _features(self) -> Callable:
+        return compiled(self.model.features, (None, None, None, 3))
+
+    @functools.cached_property
+    def _reconstruction(self) -> Callable:
+        return compiled(self.model.reconstruction, (None, None, None, self._latents))
+
+    @functools.cached_property
+    def _describe(self) -> Callable:
+        return compiled(self.model.semantics.describe, (None, None, None, self._latents))
+
+    def features(self, x: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._features(tf.constant(x, tf.float32)).numpy()
+
+    def reconstruction(self, f_hat: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._reconstruction(tf.constant(f_hat)).numpy()
+
+    def describe(self, f: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._describe(tf.constant(f)).numpy()
+
+    def decide(self, description: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self.model.semantics.decide(tf.constant(description, tf.float32)).numpy()

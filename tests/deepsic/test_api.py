@@ -1,0 +1,198 @@
+"""The door: what `import deepsic` offers, and what it says no to."""
+
+import io
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, UnidentifiedImageError
+
+import deepsic
+from deepsic import container
+from tools.small_models import photo
+
+
+@pytest.fixture(scope="module", params=["pre", "post"])
+def codec(request):
+    return deepsic.load(request.getfixturevalue(request.param).path)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return photo(70, 90)
+
+
+def test_the_lines_of_the_readme(x, tmp_path):
+    codec = deepsic.load("pre-0.5bpp")
+    data = codec.compress(x)
+    (tmp_path / "a.dsic").write_bytes(data)
+    f = deepsic.open(tmp_path / "a.dsic")
+    y, label = deepsic.decompress(data)
+    assert f.size == (90, 70)
+    assert f.label == label == data.label
+    assert (f.image == y).all()
+    assert (f.symbols == codec.symbols(codec.features(x))).all()
+    assert f.features.shape == f.symbols.shape
+    assert np.abs(f.features).max() < 1
+    assert f.codec.folder.name == "pre-0.5bpp"
+
+
+def test_a_file_is_read_from_a_path_bytes_or_an_open_file(codec, x, tmp_path):
+    data, folder = codec.compress(x), codec.folder.path
+    (tmp_path / "a.dsic").write_bytes(data)
+    for source in (tmp_path / "a.dsic", str(tmp_path / "a.dsic"), data, io.BytesIO(data)):
+        assert deepsic.open(source, model=folder).image.shape == x.shape
+    with pytest.raises(TypeError, match="not int"):
+        deepsic.open(5)
+
+
+def test_the_header_is_read_without_the_model(codec, x):
+    """Only what needs the model complains of its absence."""
+    header, payload = container.unpack(codec.compress(x))
+    other = container.Header(header.arch, b"none", 90, 70, header.semantics)
+    f = deepsic.open(container.pack(other, payload))
+    assert f.size == (90, 70)
+    assert repr(f) == f"<DsicFile 90×70, {header.arch} 6e6f6e65>"
+    if header.arch == "pre":
+        assert f.label.levels[0] == "entity"
+    for name in ("image", "symbols", "features"):
+        with pytest.raises(deepsic.ModelError, match="6e6f6e65"):
+            getattr(f, name)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "hint"),
+    [
+        (np.zeros((8, 8)), TypeError, "uint8"),
+        (np.zeros((8, 8, 3)), TypeError, "float64"),
+        (np.full((8, 8, 3), 0.5, np.float32), TypeError, "multiplied by 255"),
+        (np.zeros((8, 8, 3), np.int64), TypeError, "int64"),
+        (np.zeros((8, 8), np.uint8), ValueError, r"\(height, width, 3\)"),
+        (np.zeros((8, 8, 4), np.uint8), ValueError, r"\(8, 8, 4\)"),
+        (np.zeros((1, 8, 8, 3), np.uint8), ValueError, r"\(1, 8, 8, 3\)"),
+        (np.zeros((0, 8, 3), np.uint8), ValueError, "has pixels"),
+        ([[[1, 2, 3]]], TypeError, "not list"),
+        (None, TypeError, "NoneType"),
+        ("a.png", TypeError, "not str"),
+    ],
+)
+def test_what_is_no_picture_is_refused(codec, bad, error, hint):
+    with pytest.raises(error, match=hint):
+        codec.compress(bad)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "RGBA"])
+def test_pillow_images_of_any_mode_go_in(codec, x, mode):
+    image = Image.fromarray(x).convert(mode)
+    y, _ = codec.decompress(codec.compress(image))
+    assert (y == codec.decompress(codec.compress(np.asarray(image.convert("RGB"))))[0]).all()
+
+
+@pytest.mark.parametrize(("threshold", "topk"), [(-0.1, 0), (1.0, 0), (0.5, -1), (0.5, 11)])
+def test_numbers_out_of_range_are_refused(codec, x, threshold, topk):
+    with pytest.raises(ValueError, match="must lie in"):
+        codec.compress(x, threshold, topk)
+
+
+def test_strange_views_of_pictures_go_in(codec, x):
+    for view in (x[::-1], x[:, ::-1], np.asfortranarray(x), x[::2, 1::3]):
+        assert codec.compress(view) == codec.compress(view.copy())
+
+
+def test_files_of_another_model_or_arch_are_refused(pre, post, codec, x, request):
+    mine = codec.config.arch
+    header, payload = container.unpack(codec.compress(x))
+    theirs = "post" if mine == "pre" else "pre"
+    semantics = header.semantics if mine == "pre" else None
+    for other in (
+        container.Header(mine, b"none", 90, 70, semantics),
+        container.Header(theirs, header.fingerprint, 90, 70, semantics),
+    ):
+        data = container.pack(other, payload)
+        with pytest.raises(
+            deepsic.ModelError, match=f"{other.arch} model {other.fingerprint.hex()}"
+        ):
+            codec.decompress(data)
+        with pytest.raises(deepsic.ModelError, match="of the"):
+            codec.get_label(other, codec.symbols(codec.features(x)))
+
+
+def test_shipped_models_refuse_each_others_files(x):
+    names = deepsic.models()
+    assert {n.split("-")[0] for n in names} == {"pre", "post"}
+    small = photo(16, 24)
+    data = {name: deepsic.load(name).compress(small) for name in names}
+    for name in names[::3]:
+        codec = deepsic.load(name)
+        for other in names:
+            if other != name:
+                with pytest.raises(deepsic.ModelError):
+                    codec.decompress(data[other])
+        assert codec.decompress(data[name])[0].shape == small.shape
+
+
+def test_what_is_no_data_is_refused(codec):
+    for bad in ("a.dsic", None, 5, np.zeros(9)):
+        with pytest.raises(TypeError, match="pass the bytes"):
+            deepsic.decompress(bad)
+    for data in (b"", b"DSIC", b"x" * 99):
+        with pytest.raises(deepsic.CorruptFile):
+            deepsic.decompress(data)
+
+
+def test_models_that_are_not_there_are_named():
+    with pytest.raises(deepsic.ModelError, match="no model nothing"):
+        deepsic.load("nothing")
+    with pytest.raises(ValueError, match="arch is one of"):
+        deepsic.load("pre-0.5bpp", arch="both")
+    with pytest.raises(ValueError, match="a runtime is one of"):
+        deepsic.load("pre-0.5bpp", runtime="abacus")
+    assert deepsic.load("checkpoints/0.5bpp", arch="post").config.arch == "post"
+
+
+def test_all_errors_have_one_root():
+    for error in (deepsic.BadFile, deepsic.CorruptFile, deepsic.ModelError):
+        assert issubclass(error, deepsic.DeepsicError)
+
+
+def test_compressed_pictures_keep_their_label_through_pickle(codec, x):
+    data = pickle.loads(pickle.dumps(codec.compress(x)))
+    assert (data.label is not None) == (codec.config.arch == "pre")
+    assert deepsic.open(data, model=codec.folder.path).image.shape == x.shape
+
+
+def test_pillow_opens_and_saves(x, tmp_path):
+    path = tmp_path / "a.dsic"
+    Image.fromarray(x).save(path, model="pre-0.5bpp")
+    with Image.open(path) as image:
+        assert (image.format, image.size, image.mode) == ("DSIC", (90, 70), "RGB")
+        assert image.info["label"] == str(deepsic.open(path).label)
+        assert (np.asarray(image) == deepsic.open(path).image).all()
+    sizes = []
+    for bpp in (0.25, 1.5):
+        Image.fromarray(x).save(path, bpp=bpp)
+        sizes.append(path.stat().st_size)
+    assert sizes[0] < sizes[1]
+    out = io.BytesIO()
+    Image.fromarray(x).convert("L").save(out, "DSIC")
+    assert Image.open(io.BytesIO(out.getvalue())).convert("L").size == (90, 70)
+
+
+def test_pillow_complains_of_damaged_files_as_it_does_of_others(x, tmp_path):
+    data = bytearray(deepsic.load().compress(x))
+    data[-9] ^= 1
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(io.BytesIO(bytes(data)))
+    _, payload = container.unpack(deepsic.load().compress(x))
+    stranger = container.pack(container.Header("post", b"none", 90, 70), payload)
+    with pytest.raises(OSError, match="6e6f6e65"):
+        Image.open(io.BytesIO(stranger)).load()
+
+
+@pytest.mark.parametrize("order", ["deepsic, PIL.Image", "PIL.Image, deepsic"])
+def test_pillow_knows_the_format_whichever_is_imported_first(order):
+    code = f"import {order}, PIL.Image as I; print(I.EXTENSION['.dsic'], 'DSIC' in I.OPEN)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "DSIC True\n", done.stderr
