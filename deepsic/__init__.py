@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from deepsic import pillow
 from deepsic.errors import BadFile, CorruptFile, DeepsicError, ModelError
+from deepsic.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from deepsic.labels import Label
     from deepsic.registry import Registry
 
-__version__ = "0.9.0"
+
 __all__ = [
     "BadFile",
     "CorruptFile",
     "DeepsicError",
     "ModelError",
+    "__version__",
     "decompress",
     "load",
     "models",

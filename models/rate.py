@@ -11,7 +11,8 @@ the probability of a symbol (eq. 5), and the rate is the expected number of bits
 from __future__ import annotations
 
 import tensorflow as tf
-import tensorflow_compression as tfc
+
+from models.density import NoisyDensity
 
 # Probabilities under 2**-20 cost no more than that: the entropy coder has a floor too.
 LEAST_PROBABILITY = 2.0**-20
@@ -26,7 +27,7 @@ class FactorisedPrior(tf.keras.layers.Layer):
 
     def __init__(self, latents: int, name: str = "prior") -> None:
         super().__init__(name=name)
-        self.density = tfc.NoisyDeepFactorized(batch_shape=(latents,), init_scale=10)
+        self.density = NoisyDensity(latents)
 
     def bits_per_symbol(self, y: tf.Tensor) -> tf.Tensor:
         """-log2 P(y), shaped like y, whose last axis is the channel."""

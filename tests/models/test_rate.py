@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from models.rate import LEAST_PROBABILITY, FactorisedPrior
+from tests.models.densities import prob
 
 CHANNELS = 3
 
@@ -29,7 +30,7 @@ def test_probability_is_the_integral_of_the_density_over_the_bin(prior):
     y = np.linspace(-20, 20, 33)[:, None] + np.array([0.0, 0.2, -0.3])
     # Simpson's rule over [y - 1/2, y + 1/2].
     nodes, weights = np.linspace(-0.5, 0.5, 41), np.array([1] + [4, 2] * 19 + [4, 1]) / 120
-    density = prior.density.base.prob(tf.constant(y + nodes[:, None, None], tf.float32))
+    density = prob(prior.density, y + nodes[:, None, None])
     integral = np.tensordot(weights, density.numpy().astype(np.float64), 1)
     assert len(np.unique(integral.round(6))) > 30
     np.testing.assert_allclose(probabilities(prior, y), integral, rtol=1e-3, atol=1e-6)
