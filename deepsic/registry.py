@@ -7,14 +7,13 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deepsic import store
 from deepsic.errors import UnknownModel
-from deepsic.store import Folder
 
 if TYPE_CHECKING:
     from deepsic.codec import Codec
     from deepsic.container import Header
     from deepsic.labels import Labels
+    from deepsic.store import Folder
 
 
 class Registry:
@@ -41,10 +40,14 @@ class Registry:
     @functools.cached_property
     def folders(self) -> list[Folder]:
         """All models' folders; raises ModelError if one is not there."""
+        from deepsic import store  # which takes longer to import than a label to read
+
         return [*map(store.find, self._names), *(store.shipped() if self._shipped else [])]
 
     def folder(self, header: Header) -> Folder:
         """The model of a file; raises UnknownModel if it is not here."""
+        from deepsic import store
+
         for folder in self.folders:
             if header.fingerprint in folder.fingerprints and header.arch in folder.archs:
                 return store.open_folder(folder.path, header.arch)
