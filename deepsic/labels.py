@@ -20,10 +20,10 @@ LONGEST_WORD = 1000
 
 
 class Label(NamedTuple):
-    """What a picture shows and the belief in it.
+    """What a picture shows and how probably.
 
     Attributes:
-      name: of the most specific thing that is believed.
+      name: of the most specific thing that is probable enough.
       probability: 0 to 1.
       levels: names from the most general to `name`.
       alternatives: the likeliest classes besides.

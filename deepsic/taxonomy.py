@@ -6,7 +6,7 @@ import functools
 import pathlib
 from collections.abc import Sequence
 
-from deepsic.treecode import Belief, Description, Tree, round_threshold
+from deepsic.treecode import Description, NodeProbability, Tree, round_threshold
 
 WORDNET = pathlib.Path(__file__).resolve().parent / "wordnet" / "imagenet.tsv"
 IMAGENET_CLASSES = 1000
@@ -114,7 +114,7 @@ class Taxonomy:
                 break
             node = best
         ranked = sorted((-p, n) for n, p in own.items() if n != node)
-        others = tuple(Belief(n, -p) for p, n in ranked[:alternatives])
+        others = tuple(NodeProbability(n, -p) for p, n in ranked[:alternatives])
         return Description(node, min(1.0, sums[node]), threshold, others)
 
 

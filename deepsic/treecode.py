@@ -31,7 +31,7 @@ THRESHOLD_BITS = 4
 MOST_ALTERNATIVES = 10
 
 
-class Belief(NamedTuple):
+class NodeProbability(NamedTuple):
     """A node of a tree and the probability of all that is below it."""
 
     node: int
@@ -51,7 +51,7 @@ class Description(NamedTuple):
     node: int
     probability: float
     threshold: float
-    alternatives: tuple[Belief, ...] = ()
+    alternatives: tuple[NodeProbability, ...] = ()
 
 
 def round_threshold(threshold: float) -> float:
@@ -187,10 +187,10 @@ def pack(tree: Tree, description: Description) -> bytes:
     put(*tree.code(description.node))
     put(_steps(description.probability), PROBABILITY_BITS)
     put(int(description.threshold * (1 << THRESHOLD_BITS)), THRESHOLD_BITS)
-    for belief in description.alternatives:
+    for other in description.alternatives:
         put(1, 1)
-        put(*tree.code(belief.node))
-        put(_steps(belief.probability), PROBABILITY_BITS)
+        put(*tree.code(other.node))
+        put(_steps(other.probability), PROBABILITY_BITS)
     size = -(-length // 8)
     return (value << 8 * size - length).to_bytes(size, "big")
 
@@ -206,7 +206,7 @@ def unpack(tree: Tree, section: bytes) -> Description:
     threshold = bits.take(THRESHOLD_BITS) / (1 << THRESHOLD_BITS)
     alternatives = []
     while bits.left and bits.take(1):
-        alternatives.append(Belief(tree.read(bits), _read_probability(bits)))
+        alternatives.append(NodeProbability(tree.read(bits), _read_probability(bits)))
     # The zero that ended the loop is one of at most seven.
     if bits.value or bits.left > 6:
         raise CorruptFile("the label of the file has something behind it.")

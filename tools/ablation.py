@@ -31,7 +31,7 @@ POSITIONS = 8192
 
 
 def cross_entropy(coder, q, **passes):
-    """Bits of some symbols, int8 (h, w, channels), by the classifier's beliefs."""
+    """Bits of some symbols, int8 (h, w, channels), by the classifier's probabilities."""
     import numpy as np
 
     from deepsic.coding.rangecoder import PRECISION

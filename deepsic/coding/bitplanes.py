@@ -94,7 +94,7 @@ class Trees:
 
     @classmethod
     def from_links(cls, threshold: np.ndarray, child: np.ndarray) -> Trees:
-        """Trees from what their nodes ask and where they lead; the rest is derived.
+        """Trees from what their nodes ask and where they lead; the remainder is derived.
 
         Raises:
           ValueError: if that is no set of trees.

@@ -1,4 +1,4 @@
-"""The context classifier at work: beliefs of bits, in exact integer arithmetic.
+"""The context classifier at work: probabilities of bits, in exact integer arithmetic.
 
 Every array here is float32 that holds whole numbers; see `tables` for why the
 sums are exact. Rescaling is by powers of two, followed by a floor.
@@ -13,27 +13,27 @@ import numpy as np
 from deepsic.coding.interlace import PASSES, REACH, Block, tap_indices
 from deepsic.coding.rangecoder import PRECISION
 from deepsic.coding.tables import (
-    BELIEF_BITS,
-    BELIEFS,
     HIDDEN_BITS,
     HIDDEN_MAX,
+    LOGIT_BITS,
     PLACES,
     PREDICTOR_BITS,
-    REST_BITS,
-    REST_MAX,
+    PROBABILITIES,
+    REMAINDER_BITS,
+    REMAINDER_MAX,
     Tables,
     places_of,
 )
 
 
-def belief_counts() -> np.ndarray:
-    """Counts of answers no and yes under each tabled belief, int (BELIEFS, 2).
+def probability_counts() -> np.ndarray:
+    """Counts of answers no and yes under each tabled probability, int (PROBABILITIES, 2).
 
     Computed in float64 and rounded to whole counts of 2**PRECISION; a difference
     between two machines' exponentials of less than 1e-9 leaves them alone,
     because no entry stands that close to a rounding edge (a test looks).
     """
-    logits = (np.arange(BELIEFS) - BELIEFS / 2 + 0.5) / (1 << BELIEF_BITS)
+    logits = (np.arange(PROBABILITIES) - PROBABILITIES / 2 + 0.5) / (1 << LOGIT_BITS)
     yes = (1 << PRECISION) / (1.0 + np.exp(-logits))
     yes = np.clip(np.rint(yes), 1, (1 << PRECISION) - 1).astype(np.int64)
     return np.stack([(1 << PRECISION) - yes, yes], axis=1)
@@ -52,13 +52,13 @@ class Context(NamedTuple):
 
     Attributes:
       units: float32 (positions, hidden), the first hidden layer.
-      shift: int32 (positions, channels), what is taken off the levels of wide channels.
-      rests: float32 (positions, channels), predictions less shift, in 1/2**REST_BITS.
+      shift: int32 (positions, channels), what is taken off the levels of predicted channels.
+      remainders: float32 (positions, channels), predictions less shift, in 1/2**REMAINDER_BITS.
     """
 
     units: np.ndarray
     shift: np.ndarray
-    rests: np.ndarray
+    remainders: np.ndarray
 
 
 class Symbols(NamedTuple):
@@ -92,10 +92,10 @@ class Classifier:
         self.inner = np.concatenate([t.inner, t.known], axis=1).astype(f)
         self.inner_bias = t.inner_bias.astype(f)
         self.outer = [o.astype(f) for o in t.outer]
-        # What makes a prediction a shift, which only wide channels have.
-        self.wide = t.wide.astype(f) * f(2.0**-REST_BITS)
-        self.rest = t.rest.astype(f)
-        self.rest_size = t.rest_size.astype(f)
+        # What makes a prediction a shift, which only predicted channels have.
+        self.predicted = t.predicted.astype(f) * f(2.0**-REMAINDER_BITS)
+        self.remainder = t.remainder.astype(f)
+        self.remainder_size = t.remainder_size.astype(f)
         self.node_bias = t.node_bias.astype(f).reshape(-1)
         self.node_mean = t.node_mean.astype(f).reshape(-1)
         self.node_size = t.node_size.astype(f).reshape(-1)
@@ -109,7 +109,7 @@ class Classifier:
         Returns:
           int8 or int16 (h + 2·REACH, w + 2·REACH, channels + 1), presence 1 inside the map.
         """
-        dtype = np.int8 if self.tables.cap.max() <= 127 else np.int16
+        dtype = np.int8 if self.tables.clip.max() <= 127 else np.int16
         field = np.zeros((h + 2 * REACH, w + 2 * REACH, self.tables.channels + 1), dtype)
         field[REACH : REACH + h, REACH : REACH + w, -1] = 1
         return field
@@ -118,10 +118,10 @@ class Classifier:
         """Makes the levels of a pass, taken from (h, w, channels), known to later passes."""
         p = PASSES[number]
         h, w, _ = levels.shape
-        cap = self.tables.cap.astype(np.int16)
+        clip = self.tables.clip.astype(np.int16)
         inner = p.of(field[REACH : REACH + h, REACH : REACH + w])
         values: np.ndarray = p.of(levels) - self.tables.centre.astype(np.int16)
-        inner[..., :-1] = np.clip(values, -cap, cap)
+        inner[..., :-1] = np.clip(values, -clip, clip)
 
     def context(self, field: np.ndarray, block: Block) -> Context:
         """The spatial layer and the predictor; asks only for what passes before have revealed."""
@@ -136,25 +136,25 @@ class Classifier:
         return Context(units, *self._predict(prediction))
 
     def _predict(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The predictor's sums as a shift of wide channels and what rests."""
-        rests = sums * np.float32(2.0 ** (REST_BITS - PREDICTOR_BITS))
-        np.floor(rests, out=rests)
-        shift = rests * self.wide
+        """The predictor's sums as a shift of predicted channels and what remains."""
+        remainders = sums * np.float32(2.0 ** (REMAINDER_BITS - PREDICTOR_BITS))
+        np.floor(remainders, out=remainders)
+        shift = remainders * self.predicted
         np.floor(shift, out=shift)
-        rests -= shift * np.float32(1 << REST_BITS)
-        np.maximum(rests, -REST_MAX, out=rests)
-        np.minimum(rests, REST_MAX, out=rests)
-        return shift.astype(np.int32), rests
+        remainders -= shift * np.float32(1 << REMAINDER_BITS)
+        np.maximum(remainders, -REMAINDER_MAX, out=remainders)
+        np.minimum(remainders, REMAINDER_MAX, out=remainders)
+        return shift.astype(np.int32), remainders
 
     def zeros(self, context: Context, number: int) -> np.ndarray:
-        """Plane 0: beliefs that a symbol is other than zero.
+        """Plane 0: probabilities that a symbol is other than zero.
 
         Returns:
-          int32 (positions, channels), indices into the table of beliefs.
+          int32 (positions, channels), indices into the table of probabilities.
         """
         logit = self._outer_sums(context.units, number, 0)
-        logit += context.rests * self.rest[0]
-        logit += np.abs(context.rests) * self.rest_size[0]
+        logit += context.remainders * self.remainder[0]
+        logit += np.abs(context.remainders) * self.remainder_size[0]
         logit += self.node_bias[:: self.tables.trees.nodes]
         return self._index(logit, 0)
 
@@ -166,13 +166,13 @@ class Classifier:
         return known
 
     def plane_logits(
-        self, known: np.ndarray, rests: np.ndarray, symbols: Symbols, number: int, plane: int
+        self, known: np.ndarray, remainders: np.ndarray, symbols: Symbols, number: int, plane: int
     ) -> np.ndarray:
         """Logits of a plane from 1 on, before the biases of nodes.
 
         Args:
           known: of the method `known`, which is brought up to date.
-          rests: of the context.
+          remainders: of the context.
           symbols: all that are not zero.
           number, plane: of the pass; the last plane of PLANES stands for all deeper ones.
 
@@ -193,13 +193,13 @@ class Classifier:
         flat[at_known] = self.node_size.take(state)
         where = row * c
         where += channel
-        rest = rests.reshape(-1).take(where)
+        remainder = remainders.reshape(-1).take(where)
         if places > 1:
             where *= places
             where += self.place.take(state)
         logit = self._outer_sums(known, number, plane).reshape(-1).take(where)
-        logit += rest * self.rest[plane].take(channel)
-        logit += np.abs(rest, out=rest) * self.rest_size[plane].take(channel)
+        logit += remainder * self.remainder[plane].take(channel)
+        logit += np.abs(remainder, out=remainder) * self.remainder_size[plane].take(channel)
         return logit
 
     def _outer_sums(self, known: np.ndarray, number: int, plane: int) -> np.ndarray:
@@ -207,8 +207,8 @@ class Classifier:
         sums += self.inner_bias[number, plane]
         return _rescale(sums, int(self.tables.inner_bits[plane])) @ self.outer[plane]
 
-    def beliefs(self, logits: np.ndarray, node: np.ndarray, plane: int) -> np.ndarray:
-        """Indices into the table of beliefs.
+    def probabilities(self, logits: np.ndarray, node: np.ndarray, plane: int) -> np.ndarray:
+        """Indices into the table of probabilities.
 
         Args:
           logits: (n,), of `plane_logits`; they are changed.
@@ -222,8 +222,8 @@ class Classifier:
         return self._index(logits, plane)
 
     def _index(self, logit: np.ndarray, plane: int) -> np.ndarray:
-        logit *= np.float32(2.0 ** (BELIEF_BITS - int(self.tables.outer_bits[plane])))
+        logit *= np.float32(2.0 ** (LOGIT_BITS - int(self.tables.outer_bits[plane])))
         np.floor(logit, out=logit)
-        logit += BELIEFS // 2
+        logit += PROBABILITIES // 2
         np.maximum(logit, 0, out=logit)
-        return np.minimum(logit, BELIEFS - 1, out=logit).astype(np.int32)
+        return np.minimum(logit, PROBABILITIES - 1, out=logit).astype(np.int32)

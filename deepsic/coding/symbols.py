@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from deepsic.coding.bitplanes import clip_trees, ranks, residuals
-from deepsic.coding.classifier import Classifier, Context, Symbols, belief_counts
+from deepsic.coding.classifier import Classifier, Context, Symbols, probability_counts
 from deepsic.coding.interlace import PASSES, Block, blocks
 from deepsic.coding.parallel import ahead, one_thread_each
 from deepsic.coding.rangecoder import PRECISION, PythonCoder, RangeCoder, lookup
-from deepsic.coding.tables import BELIEFS, PLANES, Tables, reaches
+from deepsic.coding.tables import PLANES, PROBABILITIES, Tables, reaches
 from deepsic.errors import CorruptFile
 
 # In smaller maps the ranges cost more than they save.
@@ -25,7 +25,7 @@ RANGES_FROM = 1024
 # In maps of fewer positions, threads wait longer for each other than they work.
 THREADS_FROM = 4096
 
-# From (plane, indices of beliefs, whose they are, thresholds) to answers: those of all
+# From (plane, indices of probabilities, whose they are, thresholds) to answers: those of all
 # positions and some channels in plane 0, of flat indices into (positions, channels) in others.
 Answer = Callable[[int, np.ndarray, np.ndarray | slice, np.ndarray | int], np.ndarray]
 
@@ -63,10 +63,10 @@ class SymbolCoder:
         # Of all nodes of all channels.
         self.plane = tables.trees.plane.reshape(-1)
         self.threshold = tables.trees.threshold.reshape(-1)
-        # One lookup for the coder: beliefs first, then each channel's reach down, then up.
-        counts = np.zeros((BELIEFS + 2 * tables.channels, len(self.reaches)), np.int64)
-        counts[:BELIEFS, :2] = belief_counts()
-        counts[BELIEFS:] = _scale(tables.reach)
+        # One lookup for the coder: probabilities first, then each channel's reach down, then up.
+        counts = np.zeros((PROBABILITIES + 2 * tables.channels, len(self.reaches)), np.int64)
+        counts[:PROBABILITIES, :2] = probability_counts()
+        counts[PROBABILITIES:] = _scale(tables.reach)
         self.lookup = lookup(counts)
 
     def encode(self, q: np.ndarray) -> bytes:
@@ -149,7 +149,7 @@ class SymbolCoder:
         return (levels.astype(np.int16) + self.lowest).astype(self.dtype)
 
     def _begin(self, field: np.ndarray, block: Block) -> tuple[Context, np.ndarray]:
-        """Context of a block, and the beliefs of its plane 0."""
+        """Context of a block, and the probabilities of its plane 0."""
         context = self.classifier.context(field, block)
         return context, self.classifier.zeros(context, block.number)
 
@@ -168,7 +168,7 @@ class SymbolCoder:
         levels[...] = found.reshape(levels.shape)
 
     def _reach_rows(self) -> np.ndarray:
-        return np.arange(BELIEFS, BELIEFS + 2 * self.tables.channels, dtype=np.int32)
+        return np.arange(PROBABILITIES, PROBABILITIES + 2 * self.tables.channels, dtype=np.int32)
 
     def _measure_reach(self, levels: np.ndarray) -> np.ndarray:
         """How far each channel goes below, then above its centre: indices into `reaches`."""
@@ -180,7 +180,7 @@ class SymbolCoder:
         # Residuals beyond the range come out on its other side.
         wraps = (below > self.zero) | (above >= self.zero)
         ends = np.searchsorted(self.reaches, np.maximum([below, above], 0))
-        return np.where(self.tables.wide | wraps, top, ends).astype(np.int32).reshape(-1)
+        return np.where(self.tables.predicted | wraps, top, ends).astype(np.int32).reshape(-1)
 
     def _clip(self, reach: np.ndarray) -> Clipped:
         below, above = self.reaches[reach].reshape(2, -1)
@@ -197,7 +197,7 @@ class SymbolCoder:
         Args:
           number: of the pass.
           context: of the block.
-          first: beliefs of plane 0.
+          first: probabilities of plane 0.
           tree: as clipped.
           answer: gives the bits.
 
@@ -221,14 +221,14 @@ class SymbolCoder:
             # The deep planes share what is known before the first of them.
             if plane < PLANES:
                 symbols = Symbols(row, channel, at)
-                logits = net.plane_logits(known, context.rests, symbols, number, plane)
+                logits = net.plane_logits(known, context.remainders, symbols, number, plane)
             node = root.take(pending)
             node += at.take(pending)
             asks = (self.plane.take(node) == plane).nonzero()[0]
             if not len(asks):
                 continue
             now, node = pending.take(asks), node.take(asks)
-            rows = net.beliefs(logits.take(now), node, weights)
+            rows = net.probabilities(logits.take(now), node, weights)
             bits = answer(plane, rows, where.take(now), self.threshold.take(node))
             node *= 2
             node += bits

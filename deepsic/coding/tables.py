@@ -19,13 +19,13 @@ from deepsic.coding.interlace import PASSES, TAPS
 # Fixed-point scales, as powers of two.
 HIDDEN_BITS = 5  # hidden units count in 1/32, from 0 to HIDDEN_MAX
 VALUE_BITS = 2  # what is known of a symbol counts in 1/4, up to ±VALUE_MAX
-REST_BITS = 4  # the predictor's rest counts in 1/16, up to ±REST_MAX
+REMAINDER_BITS = 4  # the predictor's remainder counts in 1/16, up to ±REMAINDER_MAX
 PREDICTOR_BITS = 8  # its weights count in 1/256
-BELIEF_BITS = 4  # logits are tabled in 1/16
-BELIEFS = 512
+LOGIT_BITS = 4  # logits are tabled in 1/16
+PROBABILITIES = 512
 HIDDEN_MAX = 255
 VALUE_MAX = 127
-REST_MAX = 127
+REMAINDER_MAX = 127
 # How many nodes of each plane have weights of their own: zero, sign, and what
 # follows either sign. All deeper planes together are the last, whose nodes share theirs.
 PLACES = (1, 1, 2, 1)
@@ -33,6 +33,13 @@ PLANES = len(PLACES)
 # How far a channel's residuals go below and above zero in a picture, coarsely.
 _REACHES = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128])
 EXACT = 1 << 24
+# Arrays that have other names in files, where names stay.
+_STORED = {
+    "clip": "cap",
+    "predicted": "wide",
+    "remainder": "rest",
+    "remainder_size": "rest_size",
+}
 
 
 class InexactTables(ValueError):
@@ -55,15 +62,15 @@ class Tables:
 
     Attributes:
       centre: (channels,) the level that a channel has most often.
-      cap: (channels,) bound of |value| as a neighbour; value = level - centre.
-      wide: (channels,) 1 where symbols are coded as residuals of a prediction.
+      clip: (channels,) bound of |value| as a neighbour; value = level - centre.
+      predicted: (channels,) 1 where symbols are coded as residuals of a prediction.
       predictor: for each pass (taps, channels), in 1/2**PREDICTOR_BITS.
       spatial: for each pass (taps·(channels + 1), hidden): weights of each known
         neighbour's magnitudes and presence; spatial_bias (passes, hidden).
       inner: (PLANES, hidden, hidden); known: (PLANES, 2·channels, hidden);
         inner_bias: (passes, PLANES, hidden).
       outer: for each of PLANES (hidden, channels·places).
-      rest, rest_size: (PLANES, channels), weights of the predictor's rest and of
+      remainder, remainder_size: (PLANES, channels), weights of the predictor's remainder and of
         its magnitude.
       node_bias: (channels, nodes), in the scale of outer_bits of the node's plane.
       spatial_bits, inner_bits, outer_bits: (passes,), (PLANES,), (PLANES,): sums
@@ -77,8 +84,8 @@ class Tables:
     """
 
     centre: np.ndarray
-    cap: np.ndarray
-    wide: np.ndarray
+    clip: np.ndarray
+    predicted: np.ndarray
     predictor: tuple[np.ndarray, ...]
     spatial: tuple[np.ndarray, ...]
     spatial_bias: np.ndarray
@@ -86,8 +93,8 @@ class Tables:
     known: np.ndarray
     inner_bias: np.ndarray
     outer: tuple[np.ndarray, ...]
-    rest: np.ndarray
-    rest_size: np.ndarray
+    remainder: np.ndarray
+    remainder_size: np.ndarray
     node_bias: np.ndarray
     spatial_bits: np.ndarray
     inner_bits: np.ndarray
@@ -127,14 +134,14 @@ class Tables:
         c, h, n = self.channels, self.hidden, len(PASSES)
         expected = {
             "centre": (c,),
-            "cap": (c,),
-            "wide": (c,),
+            "clip": (c,),
+            "predicted": (c,),
             "spatial_bias": (n, h),
             "inner": (PLANES, h, h),
             "known": (PLANES, 2 * c, h),
             "inner_bias": (n, PLANES, h),
-            "rest": (PLANES, c),
-            "rest_size": (PLANES, c),
+            "remainder": (PLANES, c),
+            "remainder_size": (PLANES, c),
             "node_bias": (c, self.trees.nodes),
             "spatial_bits": (n,),
             "inner_bits": (PLANES,),
@@ -163,7 +170,8 @@ class Tables:
         if (scales < -32).any() or (scales > 32).any() or (self.reach < 0).any():
             raise ValueError("a scale or a count is out of range")
         top = max(127, self.levels - 1)
-        if not np.isin(self.wide, (0, 1)).all() or (self.cap < 0).any() or (self.cap > top).any():
+        clips = (self.clip >= 0) & (self.clip <= top)
+        if not np.isin(self.predicted, (0, 1)).all() or not clips.all():
             raise ValueError("a channel's settings are out of range")
 
     def check_exact(self) -> None:
@@ -173,7 +181,7 @@ class Tables:
           InexactTables: if one could.
         """
         for number, taps in enumerate(TAPS):
-            largest = np.tile(np.append(self.cap, 1), len(taps))
+            largest = np.tile(np.append(self.clip, 1), len(taps))
             self._bound(
                 f"spatial {number}", self.spatial[number], largest, self.spatial_bias[number]
             )
@@ -186,9 +194,10 @@ class Tables:
             largest[: self.hidden] = HIDDEN_MAX
             bias = np.abs(self.inner_bias[:, plane]).max(axis=0)
             self._bound(f"inner {plane}", weights, largest, bias)
-            rest = (np.abs(self.rest[plane]) + np.abs(self.rest_size[plane])) * REST_MAX
+            weights = np.abs(self.remainder[plane]) + np.abs(self.remainder_size[plane])
+            remainder = weights * REMAINDER_MAX
             node = np.abs(self.node_bias).max(axis=1)
-            bias = np.repeat(rest + node, PLACES[plane])
+            bias = np.repeat(remainder + node, PLACES[plane])
             largest = np.full(self.hidden, float(HIDDEN_MAX))
             self._bound(f"outer {plane}", self.outer[plane], largest, bias)
         if np.abs(self.node_mean).max() > VALUE_MAX or np.abs(self.node_size).max() > VALUE_MAX:
@@ -211,7 +220,7 @@ class Tables:
                 arrays["trees.threshold"] = value.threshold
                 arrays["trees.child"] = value.child
             else:
-                arrays[field.name] = value
+                arrays[_STORED.get(field.name, field.name)] = value
         out = io.BytesIO()
         np.savez_compressed(out, **{k: _smallest(v) for k, v in arrays.items()})
         return out.getvalue()
@@ -225,16 +234,16 @@ class Tables:
         """
         if any(a.dtype.kind not in "iu" for a in arrays.values()):
             raise ValueError("a table is not of integers")
-        wide = {k: v.astype(np.int32) for k, v in arrays.items()}
+        whole = {k: v.astype(np.int32) for k, v in arrays.items()}
         values: dict = {}
         for field in dataclasses.fields(cls):
             if field.name in ("predictor", "spatial", "outer"):
                 count = PLANES if field.name == "outer" else len(PASSES)
-                values[field.name] = tuple(wide[f"{field.name}.{i}"] for i in range(count))
+                values[field.name] = tuple(whole[f"{field.name}.{i}"] for i in range(count))
             elif field.name == "trees":
-                values["trees"] = Trees.from_links(wide["trees.threshold"], wide["trees.child"])
+                values["trees"] = Trees.from_links(whole["trees.threshold"], whole["trees.child"])
             else:
-                values[field.name] = wide[field.name]
+                values[field.name] = whole[_STORED.get(field.name, field.name)]
         return cls(**values)
 
 

@@ -9,7 +9,7 @@ from deepsic.registry import Registry
 from deepsic.search.reading import Archive, Meaning
 from deepsic.search.scan import Found
 from deepsic.taxonomy import Taxonomy
-from deepsic.treecode import Belief
+from deepsic.treecode import NodeProbability
 
 
 class UnknownWord(Exception):
@@ -63,13 +63,13 @@ def search(archive: Archive, word: str, min_probability: float = 0.0) -> list[Hi
     """
     hits = []
     for meaning, files in archive.groups:
-        probability, perhaps = _belief(meaning, set(meaning.taxonomy.nodes_called(word)))
+        probability, perhaps = _probability(meaning, set(meaning.taxonomy.nodes_called(word)))
         if probability > 0 and probability >= min_probability:
             hits += [Hit(probability, file, meaning, perhaps) for file in files]
     return sorted(hits, key=lambda hit: (-hit.probability, hit.file.path))
 
 
-def _belief(meaning: Meaning, targets: set[int]) -> tuple[float, tuple[str, ...]]:
+def _probability(meaning: Meaning, targets: set[int]) -> tuple[float, tuple[str, ...]]:
     """How probable it is that one of some nodes is shown, and by which alternatives."""
     known, found = meaning.taxonomy, meaning.description
 
@@ -78,6 +78,6 @@ def _belief(meaning: Meaning, targets: set[int]) -> tuple[float, tuple[str, ...]
 
     if is_meant(found.node):
         return found.probability, ()
-    others: list[Belief] = [b for b in found.alternatives if is_meant(b.node)]
+    others: list[NodeProbability] = [b for b in found.alternatives if is_meant(b.node)]
     names = tuple(f"{known.names[b.node]} ({b.probability:.0%})" for b in others)
     return min(1.0, sum(b.probability for b in others)), names

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deepsic import treecode
 from deepsic.errors import CorruptFile
-from deepsic.treecode import Belief, Bits, Description, Tree
+from deepsic.treecode import Bits, Description, NodeProbability, Tree
 
 # thing: cat, dog; dog: spaniel, poodle.
 THING, CAT, DOG, SPANIEL, POODLE = range(5)
@@ -38,13 +38,13 @@ def test_the_example_of_the_docstring():
 
 
 def test_a_section_worked_out_by_hand():
-    description = Description(SPANIEL, 0.87, 0.5, (Belief(CAT, 0.1),))
+    description = Description(SPANIEL, 0.87, 0.5, (NodeProbability(CAT, 0.1),))
     # 0.87 is 111 of 128 and a bit, 0.1 is 12 of 128 and a bit, 0.5 is 8 of 16.
     expected = "110" + "1101111" + "1000" + "1" + "01" + "0001100" + "00000000"
     section = treecode.pack(EXAMPLE, description)
     assert section == int(expected[:24], 2).to_bytes(3, "big")
     found = treecode.unpack(EXAMPLE, section)
-    assert found == Description(SPANIEL, 111.5 / 128, 0.5, (Belief(CAT, 12.5 / 128),))
+    assert found == Description(SPANIEL, 111.5 / 128, 0.5, (NodeProbability(CAT, 12.5 / 128),))
 
 
 def test_an_only_child_costs_nothing_and_its_parent_ends_no_path():
@@ -91,10 +91,10 @@ def test_the_first_bits_of_a_path_lead_to_a_node_above_it(tree, data):
 @given(trees(), st.data())
 def test_what_is_packed_is_unpacked(tree, data):
     probability = st.floats(0, 1)
-    beliefs = st.builds(Belief, st.sampled_from(tree.ends), probability)
+    likely = st.builds(NodeProbability, st.sampled_from(tree.ends), probability)
     threshold = data.draw(st.integers(0, 15)) / 16
-    others = tuple(data.draw(st.lists(beliefs, max_size=treecode.MOST_ALTERNATIVES)))
-    whole = Description(*data.draw(beliefs), threshold, others)
+    others = tuple(data.draw(st.lists(likely, max_size=treecode.MOST_ALTERNATIVES)))
+    whole = Description(*data.draw(likely), threshold, others)
     found = treecode.unpack(tree, treecode.pack(tree, whole))
     assert (found.node, found.threshold) == (whole.node, threshold)
     assert found.probability == pytest.approx(whole.probability, abs=1 / 256)

@@ -13,8 +13,8 @@ from deepsic.coding.tables import (
     HIDDEN_MAX,
     PLACES,
     PLANES,
-    REST_BITS,
-    REST_MAX,
+    REMAINDER_BITS,
+    REMAINDER_MAX,
     VALUE_BITS,
     VALUE_MAX,
     Tables,
@@ -56,7 +56,7 @@ def fit(
 
 
 def _train(network, statistics: Statistics, levels, steps, seed, report) -> None:
-    ranks, rests = statistics.ranks(levels)
+    ranks, remainders = statistics.ranks(levels)
     values = (levels - statistics.centre).astype(np.float32)
     adam = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(RATE, steps))
     # The first pass has no neighbours, hence no spatial weights.
@@ -73,7 +73,7 @@ def _train(network, statistics: Statistics, levels, steps, seed, report) -> None
     total = 0.0
     for i in range(1, steps + 1):
         j = rng.integers(0, len(levels), BATCH)
-        total += float(step(values[j], ranks[j], rests[j]))
+        total += float(step(values[j], ranks[j], remainders[j]))
         if i % 100 == 0:
             report(i, total / 100)
             total = 0.0
@@ -85,13 +85,13 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
     spatial, spatial_bias, spatial_bits = [], [], []
     for weights, bias in zip(network.spatial, network.spatial_bias.numpy(), strict=True):
         taps = weights.shape[0] // (c + 1)
-        largest = np.tile(np.append(statistics.cap, 1), taps)
+        largest = np.tile(np.append(statistics.clip, 1), taps)
         (w,), b, bits = _round([(weights.numpy(), largest, 0)], bias)
         spatial.append(w)
         spatial_bias.append(b)
         spatial_bits.append(bits)
     inner, known, inner_bias, inner_bits = [], [], [], []
-    outer, rest, rest_size, outer_bits = [], [], [], []
+    outer, remainder, remainder_size, outer_bits = [], [], [], []
     node_bias = np.zeros((c, statistics.trees.nodes), np.int32)
     for plane in range(PLANES):
         seen = network.known[plane - 1].numpy() if plane else np.zeros((2 * c, network.hidden))
@@ -111,23 +111,24 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
             here = statistics.trees.plane >= plane
         biases = np.where(here, network.node_bias.numpy(), 0.0)
         repeat = PLACES[plane]
-        rests = np.stack([network.rest.numpy()[plane], network.rest_size.numpy()[plane]])
+        both = (network.remainder, network.remainder_size)
+        remainders = np.stack([v.numpy()[plane] for v in both])
         (o, r), b, bits = _round(
             [
                 (network.outer[plane].numpy(), HIDDEN_MAX, HIDDEN_BITS),
-                (np.repeat(rests, repeat, axis=1), REST_MAX, REST_BITS),
+                (np.repeat(remainders, repeat, axis=1), REMAINDER_MAX, REMAINDER_BITS),
             ],
             np.repeat(biases, repeat, axis=0).T,
         )
         outer.append(o)
-        rest.append(r[0, ::repeat])
-        rest_size.append(r[1, ::repeat])
+        remainder.append(r[0, ::repeat])
+        remainder_size.append(r[1, ::repeat])
         outer_bits.append(bits)
         node_bias += b.T[::repeat]
     return Tables(
         centre=statistics.centre,
-        cap=statistics.cap,
-        wide=statistics.wide,
+        clip=statistics.clip,
+        predicted=statistics.predicted,
         predictor=tuple(statistics.predictor),
         spatial=tuple(spatial),
         spatial_bias=np.stack(spatial_bias),
@@ -135,8 +136,8 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
         known=np.stack(known),
         inner_bias=np.stack(inner_bias, axis=1),
         outer=tuple(outer),
-        rest=np.stack(rest),
-        rest_size=np.stack(rest_size),
+        remainder=np.stack(remainder),
+        remainder_size=np.stack(remainder_size),
         node_bias=node_bias,
         spatial_bits=np.array(spatial_bits),
         inner_bits=np.array(inner_bits),

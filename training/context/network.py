@@ -1,7 +1,7 @@
 """The context classifier in floats, for training (section III-B).
 
     known neighbours ─► spatial layer ─┐
-                                       ├─► inner layer ─► outer layer ─► belief of each bit
+                                       ├─► inner layer ─► outer layer ─► probability of each bit
     known bits of this place ──────────┘                        ▲
     prediction from the same channel's neighbours ──────────────┘
 
@@ -52,7 +52,7 @@ class ContextNetwork(tf.Module):
         self.channels = channels = trees.channels
         self.hidden = hidden
         paths = walk(trees)
-        self.cap = tf.constant(statistics.cap, tf.float32)
+        self.clip = tf.constant(statistics.clip, tf.float32)
         fixed = float(1 << VALUE_BITS)
         self.node_mean = tf.constant(statistics.node_mean.reshape(-1) / fixed, tf.float32)
         self.node_size = tf.constant(statistics.node_size.reshape(-1) / fixed, tf.float32)
@@ -87,19 +87,19 @@ class ContextNetwork(tf.Module):
         self.known = [dense(2 * channels, hidden, 0.5) for _ in range(1, PLANES)]
         self.inner_bias = tf.Variable(tf.fill((len(PASSES), PLANES, hidden), 0.3))
         self.outer = [dense(hidden, channels * places, 0.1) for places in PLACES]
-        self.rest = tf.Variable(tf.zeros((PLANES, channels)))
-        self.rest_size = tf.Variable(tf.zeros((PLANES, channels)))
+        self.remainder = tf.Variable(tf.zeros((PLANES, channels)))
+        self.remainder_size = tf.Variable(tf.zeros((PLANES, channels)))
         self.node_bias = tf.Variable(_node_logits(trees, statistics.histogram))
 
-    def loss(self, values: tf.Tensor, ranks: tf.Tensor, rests: tf.Tensor) -> tf.Tensor:
+    def loss(self, values: tf.Tensor, ranks: tf.Tensor, remainders: tf.Tensor) -> tf.Tensor:
         """Bits for each position, a scalar.
 
         Args:
           values: float32 (maps, h, w, channels), levels less centre.
           ranks: int32, of the residuals.
-          rests: float32, the predictor's rests in steps.
+          remainders: float32, the predictor's remainders in steps.
         """
-        size = tf.minimum(tf.abs(values), self.cap)
+        size = tf.minimum(tf.abs(values), self.clip)
         seen = tf.concat([size, tf.ones_like(size[..., :1])], axis=-1)
         padded = tf.pad(seen, [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)])
         h, w = values.shape[1:3]
@@ -109,20 +109,20 @@ class ContextNetwork(tf.Module):
         number = tf.repeat(tf.range(len(PASSES)), [tf.shape(s)[0] for s in sums])
         units = _hidden(tf.concat(sums, axis=0))
         rank = tf.concat([tf.reshape(p.of(ranks), (-1, c)) for p in PASSES], axis=0)
-        rest = tf.concat([tf.reshape(p.of(rests), (-1, c)) for p in PASSES], axis=0)
+        remainder = tf.concat([tf.reshape(p.of(remainders), (-1, c)) for p in PASSES], axis=0)
         nats = self._nats(
-            units, number, rank + tf.range(c) * self.trees.levels, tf.reshape(rest, (-1,))
+            units, number, rank + tf.range(c) * self.trees.levels, tf.reshape(remainder, (-1,))
         )
         return nats / tf.cast(tf.shape(units)[0], tf.float32) / tf.math.log(2.0)
 
-    def _nats(self, units, number, rank, rests) -> tf.Tensor:
+    def _nats(self, units, number, rank, remainders) -> tf.Tensor:
         """Cross entropy of all bits, in nats.
 
         Args:
           units: (positions, hidden), the first hidden layer.
           number: (positions,), of the pass.
           rank: (positions, channels), flat index of channel and rank.
-          rests: (positions·channels,), the predictor's.
+          remainders: (positions·channels,), the predictor's.
         """
         depth = tf.reshape(tf.gather(self.depth, rank), (-1,))
         flat = tf.reshape(rank, (-1,))
@@ -140,27 +140,27 @@ class ContextNetwork(tf.Module):
             asked = tf.where(tf.gather(depth, live)[:, None] > planes)
             live, plane = tf.gather(live, asked[:, 0]), tf.gather(planes, asked[:, 1])
             where = tf.gather(flat, live) * self.trees.planes + plane
-            total += self._cross_entropy(d, live, where, logits, rests)
+            total += self._cross_entropy(d, live, where, logits, remainders)
         return total
 
-    def _cross_entropy(self, plane: int, live, where, logits, rests) -> tf.Tensor:
+    def _cross_entropy(self, plane: int, live, where, logits, remainders) -> tf.Tensor:
         """Sum over questions, in nats.
 
         Args:
           plane: whose weights answer them.
           live: flat index of position and channel.
           where: flat index of channel, rank and plane.
-          logits: (positions·channels·places,), before rests and biases.
-          rests: see `_nats`.
+          logits: (positions·channels·places,), before remainders and biases.
+          remainders: see `_nats`.
         """
         node = tf.gather(self.node, where)
         channel = node // self.trees.nodes
         place = tf.cast(tf.gather(self.place, node), tf.int64) if PLACES[plane] > 1 else 0
-        rest = tf.gather(rests, live)
+        remainder = tf.gather(remainders, live)
         logit = tf.gather(logits, live * PLACES[plane] + place)
         logit += tf.gather(tf.reshape(self.node_bias, (-1,)), node)
-        logit += tf.gather(self.rest[plane], channel) * rest
-        logit += tf.gather(self.rest_size[plane], channel) * tf.abs(rest)
+        logit += tf.gather(self.remainder[plane], channel) * remainder
+        logit += tf.gather(self.remainder_size[plane], channel) * tf.abs(remainder)
         bit = tf.gather(self.bit, where)
         return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=bit, logits=logit))
 

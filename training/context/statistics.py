@@ -11,8 +11,8 @@ from deepsic.coding.bitplanes import Trees, build_trees
 from deepsic.coding.interlace import PASSES, REACH, TAPS, tap_views
 from deepsic.coding.tables import (
     PREDICTOR_BITS,
-    REST_BITS,
-    REST_MAX,
+    REMAINDER_BITS,
+    REMAINDER_MAX,
     VALUE_BITS,
     VALUE_MAX,
     reaches,
@@ -20,10 +20,10 @@ from deepsic.coding.tables import (
 
 # Maps that the predictor is fitted on: enough for 10 weights a channel.
 PREDICTOR_MAPS = 200
-# A channel is wide, and coded as residuals, if its standard deviation is more
+# A channel is predicted, and coded as residuals, if its standard deviation is more
 # than this many steps and the prediction takes at least a quarter off it.
-WIDE_STEPS = 1.5
-WIDE_GAIN = 0.75
+PREDICTED_STEPS = 1.5
+PREDICTED_GAIN = 0.75
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Statistics:
     """Counted on maps of levels; the attributes are those of `tables.Tables`."""
 
     centre: np.ndarray
-    cap: np.ndarray
-    wide: np.ndarray
+    clip: np.ndarray
+    predicted: np.ndarray
     predictor: list[np.ndarray]
     histogram: np.ndarray
     reach: np.ndarray
@@ -47,10 +47,10 @@ class Statistics:
           levels: int (maps, h, w, channels), from 0.
 
         Returns:
-          Ranks, int32, and the predictor's rests, float32 in steps.
+          Ranks, int32, and the predictor's remainders, float32 in steps.
         """
         prediction = predict(levels - self.centre, self.predictor)
-        return _ranks(levels, self.trees.levels, self.centre, self.wide, prediction)
+        return _ranks(levels, self.trees.levels, self.centre, self.predicted, prediction)
 
 
 def measure(levels: np.ndarray, count: int) -> Statistics:
@@ -66,17 +66,17 @@ def measure(levels: np.ndarray, count: int) -> Statistics:
     prediction = predict(values, predictor)
     # The last pass, half of all positions, shows what prediction is worth.
     last = PASSES[-1]
-    error = last.of(values) - last.of(prediction) / (1 << REST_BITS)
+    error = last.of(values) - last.of(prediction) / (1 << REMAINDER_BITS)
     spread = last.of(values).std(axis=(0, 1, 2))
-    wide = (spread > WIDE_STEPS) & (error.std(axis=(0, 1, 2)) < WIDE_GAIN * spread)
-    wide = wide.astype(np.int32)
-    ranks, _ = _ranks(levels, count, centre, wide, prediction)
+    predicted = (spread > PREDICTED_STEPS) & (error.std(axis=(0, 1, 2)) < PREDICTED_GAIN * spread)
+    predicted = predicted.astype(np.int32)
+    ranks, _ = _ranks(levels, count, centre, predicted, prediction)
     histogram = _histogram(ranks, count)
     trees = build_trees(histogram)
     mean, size = _node_values(trees, histogram)
-    cap = np.abs(values).max(axis=(0, 1, 2)).astype(np.int32)
+    clip = np.abs(values).max(axis=(0, 1, 2)).astype(np.int32)
     reach = _reach(ranks, count)
-    return Statistics(centre, cap, wide, predictor, histogram, reach, trees, mean, size)
+    return Statistics(centre, clip, predicted, predictor, histogram, reach, trees, mean, size)
 
 
 def _histogram(levels: np.ndarray, count: int) -> np.ndarray:
@@ -84,11 +84,11 @@ def _histogram(levels: np.ndarray, count: int) -> np.ndarray:
     return np.stack([np.bincount(levels[..., c].ravel(), minlength=count) for c in range(channels)])
 
 
-def _ranks(levels, count, centre, wide, prediction) -> tuple[np.ndarray, np.ndarray]:
-    shift = (prediction >> REST_BITS) * wide
-    rest = np.clip(prediction - (shift << REST_BITS), -REST_MAX, REST_MAX)
+def _ranks(levels, count, centre, predicted, prediction) -> tuple[np.ndarray, np.ndarray]:
+    shift = (prediction >> REMAINDER_BITS) * predicted
+    remainder = np.clip(prediction - (shift << REMAINDER_BITS), -REMAINDER_MAX, REMAINDER_MAX)
     ranks = bitplanes.ranks(count)[(levels - centre - shift) % count]
-    return ranks, (rest / (1 << REST_BITS)).astype(np.float32)
+    return ranks, (remainder / (1 << REMAINDER_BITS)).astype(np.float32)
 
 
 def _reach(ranks: np.ndarray, count: int) -> np.ndarray:
@@ -145,7 +145,7 @@ def fit_predictor(values: np.ndarray) -> list[np.ndarray]:
 
 
 def predict(values: np.ndarray, predictor: list[np.ndarray]) -> np.ndarray:
-    """Predictions of every symbol from its known neighbours, in 1/2^REST_BITS steps."""
+    """Predictions of every symbol from its known neighbours, in 1/2^REMAINDER_BITS steps."""
     out = np.zeros(values.shape, np.int32)
     padded = np.pad(values, [(0, 0), (REACH, REACH), (REACH, REACH), (0, 0)]).astype(np.int32)
     _, h, w, _ = values.shape
@@ -155,5 +155,5 @@ def predict(values: np.ndarray, predictor: list[np.ndarray]) -> np.ndarray:
             tap_views(padded, number, *p.shape(h, w)), predictor[number], strict=True
         ):
             total = total + view * weight
-        p.of(out)[...] = total >> (PREDICTOR_BITS - REST_BITS) if TAPS[number] else 0
+        p.of(out)[...] = total >> (PREDICTOR_BITS - REMAINDER_BITS) if TAPS[number] else 0
     return out

@@ -12,7 +12,7 @@ CHANNELS = 5
 
 
 def make_symbols(h, w, seed=0):
-    """Symbols like a codec's: one smooth wide channel, sparse ones, a constant one."""
+    """Symbols like a codec's: one smooth predicted channel, sparse ones, a constant one."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:h, :w]
     smooth = 12 * np.sin(0.3 * x + seed) + 10 * np.cos(0.2 * y) + rng.normal(0, 1, (h, w))

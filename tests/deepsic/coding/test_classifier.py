@@ -3,23 +3,23 @@
 import numpy as np
 import tensorflow as tf
 
-from deepsic.coding.classifier import belief_counts
+from deepsic.coding.classifier import probability_counts
 from deepsic.coding.interlace import PASSES
 from deepsic.coding.rangecoder import PRECISION
 from deepsic.coding.symbols import SymbolCoder
-from deepsic.coding.tables import BELIEF_BITS, BELIEFS
+from deepsic.coding.tables import LOGIT_BITS, PROBABILITIES
 from tests.deepsic.coding.conftest import make_symbols
 from training.context.fit import fit
 from training.context.network import ContextNetwork
 from training.context.statistics import measure
 
 
-def test_beliefs_do_not_depend_on_the_machines_exponential():
-    logits = (np.arange(BELIEFS) - BELIEFS / 2 + 0.5) / (1 << BELIEF_BITS)
+def test_probabilities_do_not_depend_on_the_machines_exponential():
+    logits = (np.arange(PROBABILITIES) - PROBABILITIES / 2 + 0.5) / (1 << LOGIT_BITS)
     exact = (1 << PRECISION) / (1 + np.exp(-logits))
     assert (np.abs(exact % 1 - 0.5) > 1e-6).all()
-    assert (belief_counts().sum(axis=1) == 1 << PRECISION).all()
-    assert (belief_counts() > 0).all()
+    assert (probability_counts().sum(axis=1) == 1 << PRECISION).all()
+    assert (probability_counts() > 0).all()
 
 
 def test_training_lowers_the_cost_and_integers_keep_it():
@@ -38,9 +38,9 @@ def test_integers_cost_what_floats_promise():
     from training.context.fit import to_integers
 
     coder = SymbolCoder(to_integers(network, statistics))
-    ranks, rests = statistics.ranks(levels[:1])
+    ranks, remainders = statistics.ranks(levels[:1])
     values = (levels[:1] - statistics.centre).astype(np.float32)
-    promised = float(network.loss(tf.constant(values), ranks, rests)) * 32 * 32 / 8
+    promised = float(network.loss(tf.constant(values), ranks, remainders)) * 32 * 32 / 8
     # Ranges are coded beside the symbols, and leave some questions out.
     assert abs(len(coder.encode(maps[0])) - promised) < 0.02 * promised + 8
 
