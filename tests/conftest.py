@@ -7,7 +7,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 import pytest
 
-from tools.small_models import make_model
+from tools.robustness.small_models import make_model
 
 
 @pytest.fixture(scope="session")

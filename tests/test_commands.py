@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from deepsic import container
-from tools.small_models import make_model, photo
+from tools.robustness.small_models import make_model, photo
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -129,13 +129,13 @@ def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
         (["train.py", "--parts=nose"], "nose"),
         (["train.py", "--batch=0"], "--batch"),
         (["train.py", "--refit=nothing"], "nothing"),
-        (["-m", "tools.ablation", "--images=docs/*", "--models=nothing"], "nothing"),
-        (["-m", "tools.benchmark", "--models=nothing"], "nothing"),
-        (["-m", "tools.benchmark", "--threads=a"], "--threads"),
-        (["-m", "tools.large", "--megapixels=a"], "--megapixels"),
-        (["-m", "tools.measure_search", "--data=/nowhere"], "--data"),
-        (["-m", "tools.publish", "--results=/nowhere"], "/nowhere"),
-        (["-m", "tools.publish", "--model=a", "--name=../a", "--data=b"], "../a"),
+        (["-m", "tools.benchmarks.ablation", "--images=docs/*", "--models=nothing"], "nothing"),
+        (["-m", "tools.benchmarks.parts", "--models=nothing"], "nothing"),
+        (["-m", "tools.benchmarks.parts", "--threads=a"], "--threads"),
+        (["-m", "tools.benchmarks.large", "--megapixels=a"], "--megapixels"),
+        (["-m", "tools.benchmarks.measure_search", "--data=/nowhere"], "--data"),
+        (["-m", "tools.release.publish", "--results=/nowhere"], "/nowhere"),
+        (["-m", "tools.release.publish", "--model=a", "--name=../a", "--data=b"], "../a"),
     ],
 )
 def test_mistakes_get_one_sentence(arguments, hint):

@@ -18,7 +18,7 @@ from deepsic.labels import Labels
 from deepsic.search import index
 from tests.deepsic.search.files import write_archive, write_pre
 from tests.test_commands import call
-from tools.small_models import photo
+from tools.robustness.small_models import photo
 
 
 def coded(folder, target, sizes=((40, 56), (40, 56), (48, 40))):

@@ -55,7 +55,7 @@ def test_scaling_needs_a_model_to_scale():
 
 def test_a_run_starts_from_the_scaled_model(tmp_path):
     from deepsic import store
-    from tools.small_models import make_model
+    from tools.robustness.small_models import make_model
     from training import run, strategies
     from training.settings import TrainSettings
 

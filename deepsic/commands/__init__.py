@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from deepsic import cli
@@ -16,6 +17,7 @@ COMMANDS = {
 
 def run(name: str) -> None:
     """Runs a command with the arguments of the process, and ends the process."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # where TensorFlow is the runtime
     module = importlib.import_module(f"deepsic.commands.{name}")
     cli.run(module.main, str(module.__doc__).replace("deepsic " + name, cli.command()))
 

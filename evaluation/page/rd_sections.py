@@ -75,7 +75,7 @@ def rate_distortion_section(
         *(_deltas(deltas, metric, bd.MEAN_CURVES) for metric in plots.TITLES),
         "<h3>Means over the pictures</h3>",
         "<p>Seconds are what single runs took while this was measured, with whatever else the"
-        " machine had to do; <code>python -m tools.benchmark</code> measures time.</p>",
+        " machine had to do; <code>python -m tools.benchmarks.parts</code> measures time.</p>",
         parts.table(
             rate_distortion.HEADS,
             rate_distortion.lines(means),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.small_pictures import write_class_folders
+from tools.robustness.small_pictures import write_class_folders
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data.augment import centre_patch, random_patch
-from tools.small_pictures import encoded, photograph
+from tools.robustness.small_pictures import encoded, photograph
 
 
 def decoded(jpeg):

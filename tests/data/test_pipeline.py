@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from data.pipeline import training_batches
 from data.sources import Source, open_extra, open_source
-from tools.small_pictures import encoded, photograph
+from tools.robustness.small_pictures import encoded, photograph
 
 SIDE = 16
 

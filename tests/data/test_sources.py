@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data.sources import MissingDataset, open_extra, open_source
-from tools.small_pictures import CLASSES, TRAIN, VAL, encoded, photograph
+from tools.robustness.small_pictures import CLASSES, TRAIN, VAL, encoded, photograph
 
 SYNSETS = ("n01440764", "n02102040", "n03888257")
 # What TFDS knows of the first three validation pictures.

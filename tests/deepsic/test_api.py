@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 import deepsic
 from deepsic import container
-from tools.small_models import photo
+from tools.robustness.small_models import photo
 
 
 @pytest.fixture(scope="module", params=["pre", "post"])

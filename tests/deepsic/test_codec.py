@@ -11,7 +11,7 @@ from deepsic.container import Header
 from deepsic.errors import CorruptFile, ModelError, UnknownModel
 from deepsic.registry import Registry
 from evaluation.metrics import psnr
-from tools.small_models import make_model, photo
+from tools.robustness.small_models import make_model, photo
 
 
 @pytest.fixture(scope="module", params=["pre", "post"])

@@ -14,9 +14,9 @@ from deepsic.codec import Codec
 from deepsic.errors import CorruptFile, TooManyPixels
 from deepsic.images import BadImage, read_image
 from deepsic.labels import get_label
-from tools import mutations
-from tools.small_models import photo
-from tools.small_pictures import encoded, photograph
+from tools.robustness import mutations
+from tools.robustness.small_models import photo
+from tools.robustness.small_pictures import encoded, photograph
 
 # Pictures here are smaller; what is larger must be refused in time.
 MAX_PIXELS = 10_000

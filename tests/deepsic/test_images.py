@@ -9,7 +9,7 @@ from PIL import Image, features
 
 from deepsic import cli
 from deepsic.images import EXTENSIONS, WRITERS, BadImage, check_writable, read_image, write_image
-from tools.small_pictures import encoded, photograph
+from tools.robustness.small_pictures import encoded, photograph
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from deepsic.tiling import tiled
 from models.features import FeatureExtractor
 from models.reconstruction import Reconstruction
 from tests.models.tiny import tiny_config
-from tools.small_pictures import photograph
+from tools.robustness.small_pictures import photograph
 
 TILE = 6
 ROWS, COLUMNS = 41, 33

@@ -5,7 +5,7 @@ from PIL import Image
 
 from evaluation import study
 from evaluation.references import choose
-from tools.small_models import photo
+from tools.robustness.small_models import photo
 
 SIZES = {"a": (170, 180), "b": (100, 90)}
 REFERENCES = choose(["jpeg420", "jpeg2000"])[0]

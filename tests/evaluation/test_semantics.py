@@ -12,7 +12,7 @@ from deepsic import store
 from deepsic.codec import Codec
 from evaluation import classifier, classify, label_cost, semantic_study, semantics, study
 from evaluation.labelled import chunks
-from tools.small_models import CLASSES, make_model, photo
+from tools.robustness.small_models import CLASSES, make_model, photo
 
 COUNT = 3
 

@@ -14,7 +14,7 @@ from evaluation.cache import Cache
 from evaluation.measure import Subject
 from models import weights
 from tests.evaluation.conftest import REFERENCES, SIZES
-from tools.small_models import photo
+from tools.robustness.small_models import photo
 
 POINTS = 2 + sum(len(r.values) for r in REFERENCES)
 

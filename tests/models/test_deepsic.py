@@ -8,7 +8,7 @@ from models import quantiser
 from models.deepsic import DeepSIC
 from models.semantics import SemanticHead
 from tests.models.tiny import tiny_config
-from tools.small_pictures import photograph
+from tools.robustness.small_pictures import photograph
 from training.loss import joint_loss
 
 ARCHS = ["pre", "post"]

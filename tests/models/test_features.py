@@ -7,7 +7,7 @@ import tensorflow as tf
 from models import quantiser
 from models.features import Centre, FeatureExtractor
 from tests.models.tiny import tiny_config
-from tools.small_pictures import photograph
+from tools.robustness.small_pictures import photograph
 
 STRIDES = [(4, 2, 1, 1), (4, 2, 2, 1), (2, 2, 1, 1), (4, 2, 2, 2)]
 STEP = 1 / 32

@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_memory_stays_and_two_processes_do_no_harm():
-    command = [sys.executable, "-m", "tools.load_test", "--pictures=20", "--side=64"]
+    command = [sys.executable, "-m", "tools.robustness.load_test", "--pictures=20", "--side=64"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("20 pictures, ")

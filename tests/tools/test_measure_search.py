@@ -10,8 +10,8 @@ from deepsic.registry import Registry
 from deepsic.search import reading
 from tests.deepsic.search.files import CLASSES, write_pre
 from tests.test_commands import call
-from tools import search_tables
-from tools.small_models import photo
+from tools.benchmarks import search_tables
+from tools.robustness.small_models import photo
 
 TENCH, SPRINGER, CHURCH = CLASSES
 
@@ -64,8 +64,8 @@ def test_a_folder_of_pictures_is_measured(request, tmp_path, arch):
         (tmp_path / "data" / name).mkdir(parents=True)
         Image.fromarray(photo(40 + i, 48)).save(tmp_path / "data" / name / "a.png")
     arguments = [
-        "-m", "tools.measure_search", f"--data={tmp_path}/data", f"--model={folder.path}",
-        f"--out={tmp_path}/out", "--files=30",
+        "-m", "tools.benchmarks.measure_search",
+        f"--data={tmp_path}/data", f"--model={folder.path}", f"--out={tmp_path}/out", "--files=30",
     ]  # fmt: skip
     out, _ = call(*arguments)
     assert "| whole | 3 | 3 | 100.0% | 100.0% | 100.0%" in out

@@ -7,7 +7,7 @@ import shutil
 from deepsic import store
 from evaluation.curves import KODAK
 from tests.test_commands import call
-from tools.small_models import make_model
+from tools.robustness.small_models import make_model
 
 
 def files_in(folder):
@@ -19,7 +19,7 @@ def publish(checkpoints, *arguments):
     code = (
         "import pathlib, sys; from deepsic import cli, store;"
         f"store.CHECKPOINTS = pathlib.Path({str(checkpoints)!r});"
-        "from tools import publish; cli.run(publish.main, '')"
+        "from tools.release import publish; cli.run(publish.main, '')"
     )
     return call("-c", code, *arguments)[0]
 

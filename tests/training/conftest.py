@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from data.sources import open_source
-from tools.small_pictures import write_class_folders
+from tools.robustness.small_pictures import write_class_folders
 from training import step
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models.deepsic import DeepSIC
 from tests.models.tiny import tiny_config
-from tools.small_pictures import photograph
+from tools.robustness.small_pictures import photograph
 from training.initialise import (
     COLOURS,
     block_kernel,

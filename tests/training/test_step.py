@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.models.tiny import tiny_config
-from tools.small_pictures import photograph
+from tools.robustness.small_pictures import photograph
 from training.loop import Run
 from training.loss import joint_loss
 from training.run import build_model

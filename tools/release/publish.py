@@ -1,7 +1,7 @@
 """Ships a trained model under checkpoints/, and writes measured results on the cards.
 
-    python -m tools.publish --model=runs/pre/model --name=pre-0.5bpp --data='What it saw.'
-    python -m tools.publish --results=results/
+    python -m tools.release.publish --model=runs/pre/model --name=pre-0.5bpp --data='What it saw.'
+    python -m tools.release.publish --results=results/
 
 The first copies a model folder with its newest tables; `pre` and `post` of one codec share a
 folder, which is called by their name without the arch. The second takes what

@@ -1,6 +1,6 @@
 """What each part of the entropy coder is worth: bits per pixel of the same symbols.
 
-    python -m tools.ablation --images='kodak/*.png' [--models=a,b]
+    python -m tools.benchmarks.ablation --images='kodak/*.png' [--models=a,b]
 
 planes      six raw bits a symbol
 histogram   each channel's own histogram over these pictures, as if known for nothing

@@ -1,6 +1,6 @@
 """Times encoding and decoding by part: networks, context classifier, range coder, file.
 
-    python -m tools.benchmark --images='kodak/*.png' [--models=a,b] [--threads=1,2] [--rounds=3]
+    python -m tools.benchmarks.parts --images='kodak/*.png' [--models=a,b] [--threads=1,2]
 
 Each number of threads is measured in a process of its own that may use as many
 processors, warm, as the median over rounds of the mean over pictures. The last
@@ -151,7 +151,7 @@ def main(rest):
     print(f"{'model':14} {'threads':>7} {'ms a file':9} {head} coding/network", flush=True)
     for threads in F.threads:
         environment = os.environ | {THREADS: threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, "-m", "tools.benchmark", *sys.argv[1:]]
+        command = [sys.executable, "-m", "tools.benchmarks.parts", *sys.argv[1:]]
         code = subprocess.run(command, env=environment).returncode
         if code:  # it has said why
             return code

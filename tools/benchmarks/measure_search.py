@@ -1,6 +1,6 @@
 """Measures searches and labels with levels over an archive made of labelled pictures.
 
-    python -m tools.measure_search --data=imagenette224/val --model=pre-0.5bpp --out=build/search
+    python -m tools.benchmarks.measure_search --data=imagenette224/val --model=pre-0.5bpp
 
 DATA holds a folder of pictures for each class, called as the model calls the class.
 Compresses them into OUT/MODEL/archive (what is there is kept, so a run can be
@@ -30,7 +30,7 @@ from deepsic import cli, files, treecode
 from deepsic.container import Header
 from deepsic.registry import Registry
 from deepsic.search import reading, scan
-from tools.search_tables import Truth, label_tables, search_table
+from tools.benchmarks.search_tables import Truth, label_tables, search_table
 
 F = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with a folder of pictures for each class.")

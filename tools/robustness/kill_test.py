@@ -1,6 +1,6 @@
 """Kills the commands at random moments and looks at what they leave.
 
-    python -m tools.kill_test [--kills=20] [--commands=compress,decompress,train,evaluate]
+    python -m tools.robustness.kill_test [--kills=20] [--commands=compress,train]
 
 Every command works on small pictures with an untrained model. After each kill -9 there may be
 temporary files (.NAME.????????.tmp), but what has its own name is whole; the same command,
@@ -30,7 +30,7 @@ flags.DEFINE_integer("kills", 20, "Of each command.", 1)
 flags.DEFINE_list("commands", ["compress", "decompress", "train", "evaluate"], "Which to kill.")
 flags.DEFINE_integer("seed", 1, "Of the moments.")
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PICTURES, STEPS = 24, 60
 
 
@@ -233,8 +233,8 @@ def kill_many(case, folder, first, seconds):
 def cases(root):
     """The commands with what they work on, by name; each makes its own `whole` first."""
     from deepsic.images import write_image
-    from tools.small_models import make_model, photo
-    from tools.small_pictures import write_class_folders
+    from tools.robustness.small_models import make_model, photo
+    from tools.robustness.small_pictures import write_class_folders
 
     model = f"--model={make_model(root / 'm', 'pre').path}"
     pictures, coded = root / "in", root / "whole" / "compress"

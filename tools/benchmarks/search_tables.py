@@ -1,4 +1,4 @@
-"""Tables of how right an archive's labels are, for `tools.measure_search`."""
+"""Tables of how right an archive's labels are, for `tools.benchmarks.measure_search`."""
 
 import math
 

@@ -1,6 +1,6 @@
 """Compresses many pictures of mixed sizes in one process and watches its memory.
 
-    python -m tools.load_test [--pictures=1000] [--model=DIR]
+    python -m tools.robustness.load_test [--pictures=1000] [--model=DIR]
 
 Memory must not grow by more than --growth after the first tenth (it settles within some hundred
 pictures, when the larger sizes have been met). Then two processes write into one folder at the
@@ -30,7 +30,7 @@ flags.DEFINE_float("growth", 64.0, "MB that memory may grow after the first tent
 
 flags.declare_key_flag("model")  # of compress.py
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def resident():
@@ -94,7 +94,7 @@ def main(rest):
         if F["model"].present:
             folder = store.find(F.model)
         else:
-            from tools.small_models import make_model
+            from tools.robustness.small_models import make_model
 
             folder = make_model(root / "model", "pre")
         codec, paths = Codec(folder), write_pictures(root / "in")

@@ -1,6 +1,6 @@
 """Time and peak memory of compress.py and decompress.py by size of picture.
 
-    python -m tools.large [--megapixels=0.4,6,24,50] [--model=pre-0.5bpp]
+    python -m tools.benchmarks.large [--megapixels=0.4,6,24,50] [--model=pre-0.5bpp]
 
 Pictures are photographs of installed packages, mirrored side by side. Each
 command is a process of its own; seconds include its start.
@@ -21,7 +21,7 @@ F = flags.FLAGS
 flags.DEFINE_list("megapixels", ["0.4", "6", "24", "50"], "Sizes to measure.")
 flags.DEFINE_string("model", "pre-0.5bpp", "Name or folder.")
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def picture(pixels):

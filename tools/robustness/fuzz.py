@@ -1,6 +1,6 @@
 """Damages files on purpose and watches what decompress.py and compress.py make of them.
 
-    python -m tools.fuzz [--files=100000] [--pictures=10000] [--out=results/fuzz]
+    python -m tools.robustness.fuzz [--files=100000] [--pictures=10000] [--out=results/fuzz]
 
 Half of the damaged files get checksums that fit again, so that the layers behind them
 are reached. Each must give a picture or one error: no traceback, no crash, no stray file,
@@ -43,7 +43,7 @@ class Files:
         from deepsic.codec import Codec
         from deepsic.commands import decompress
         from deepsic.registry import Registry
-        from tools.small_models import make_model, photo
+        from tools.robustness.small_models import make_model, photo
 
         self.command, self.source, self.out = decompress, folder / "a.dsic", folder / "out"
         self.seeds = []
@@ -58,7 +58,7 @@ class Files:
 
     def data(self, rng):
         """A damaged file and the picture of the intact one."""
-        from tools import mutations
+        from tools.robustness import mutations
 
         seed, x_hat = self.seeds[rng.randrange(len(self.seeds))]
         repair = "none" if rng.random() < 0.5 else rng.choice(mutations.REPAIRS[1:])
@@ -92,7 +92,7 @@ class Pictures:
         from PIL import Image
 
         from deepsic.codec import Codec
-        from tools.small_models import make_model, photo
+        from tools.robustness.small_models import make_model, photo
 
         self.source, self.out, self.pixels = folder / "a", folder / "out", pixels
         self.codec = Codec(make_model(folder / "pre", "pre"))
@@ -111,7 +111,7 @@ class Pictures:
 
     def data(self, rng):
         """A damaged picture."""
-        from tools import mutations
+        from tools.robustness import mutations
 
         data = mutations.apply(rng.choice(self.seeds), mutations.random_edits(rng))
         return mutations.mend_png(data) if rng.random() < 0.5 else data, None

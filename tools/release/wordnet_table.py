@@ -1,7 +1,7 @@
 """Computes deepsic/wordnet/imagenet.tsv: ImageNet's classes and what they are kinds of.
 
     apt-get install wordnet-base
-    python tools/wordnet_table.py /usr/share/wordnet/data.noun
+    python tools/release/wordnet_table.py /usr/share/wordnet/data.noun
 
 A line a synset: its id, the id of its first hypernym (empty at the root), and
 its first word. The 1,000 classes of ILSVRC 2012 come first, in the order of
@@ -13,7 +13,7 @@ import sys
 
 import tensorflow_datasets as tfds
 
-OUT = pathlib.Path(__file__).resolve().parent.parent / "deepsic" / "wordnet" / "imagenet.tsv"
+OUT = pathlib.Path(__file__).resolve().parents[2] / "deepsic" / "wordnet" / "imagenet.tsv"
 
 
 def read_nouns(path: str) -> dict[str, tuple[str, str]]:
