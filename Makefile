@@ -1,37 +1,53 @@
-# make demo   compresses, decompresses and evaluates photographs with the shipped weights
-# make test   linters, types and tests
-# Both build their environment in .venv first.
+# make demo    compresses, decompresses and evaluates photographs with the shipped weights
+# make check   linters, types and the quick tests: under two minutes
+# make test    linters, types and all tests
+# All build their environment first, in .venv; VENV=DIR PYTHON=python3.13 builds another one.
 
-# TensorFlow 2.14, the last that tensorflow-compression has layers for, runs on these.
-PYTHON := $(firstword $(foreach p,python3.11 python3.10 python3,$(shell \
-  $(p) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))' 2>/dev/null && echo $(p))))
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+# TensorFlow 2.14, the paper's, runs on the first two of these; a current one on the others.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.10 python3.12 python3.13 python3,$(shell \
+  $(p) -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
+  && echo $(p))))
+# Where there is none, uv fetches one.
+UV := $(firstword $(shell command -v uv 2>/dev/null) $(shell python3 -m uv --version >/dev/null 2>&1 && echo "python3 -m uv"))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 define FAILED
 { echo "The packages of $(1) could not be installed; the first time, that needs a network." >&2; exit 1; }
 endef
+define NO_PYTHON
+{ echo "DeepSIC needs Python 3.10 to 3.13 (with venv), and none was found on the PATH; install one, or uv (https://docs.astral.sh/uv), which fetches it." >&2; exit 1; }
+endef
+# The tests that take a second or less each.
+QUICK := tests/deepsic/coding tests/deepsic/search tests/deepsic/test_[a-bd-gi-z]*.py tests/models \
+  tests/data tests/test_imports.py tests/golden/test_golden.py::test_golden_files_decode_and_are_coded_as_ever
 
-.PHONY: demo test lint clean
+.PHONY: demo check lint test clean
 
-.venv/product: requirements.txt
-ifeq ($(PYTHON),)
-	@echo "DeepSIC needs Python 3.10 or 3.11 (with venv), and none was found on the PATH." >&2; exit 1
+$(VENV)/product: requirements.txt
+ifneq ($(PYTHON),)
+	@$(PYTHON) -m venv $(VENV)
+else
+	@test -n "$(UV)" || python3 -m pip install --quiet --user uv 2>/dev/null || $(NO_PYTHON)
+	@$(or $(UV),python3 -m uv) venv --quiet --seed --python 3.11 $(VENV) || $(NO_PYTHON)
 endif
-	@$(PYTHON) -m venv .venv
 	@$(INSTALL) -r requirements.txt || $(call FAILED,requirements.txt)
 	@touch $@
 
-.venv/developer: .venv/product requirements-dev.txt
+$(VENV)/developer: $(VENV)/product requirements-dev.txt
 	@$(INSTALL) -r requirements-dev.txt || $(call FAILED,requirements-dev.txt)
 	@touch $@
 
-demo: .venv/product
+demo: $(VENV)/product
 	$(BIN)/python demo.py
 
-lint: .venv/developer
+lint: $(VENV)/developer
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+
+check: lint
+	$(BIN)/python -m pytest -x $(QUICK)
 
 test: lint
 	$(BIN)/python -m pytest
