@@ -11,7 +11,7 @@ from PIL import Image
 
 from deepsic import cli, limits
 from deepsic.codec import Codec
-from deepsic.errors import CorruptFile, TooManyPixels
+from deepsic.errors import CorruptFile, ModelError, TooManyPixels
 from deepsic.images import BadImage, read_image
 from deepsic.labels import get_label
 from tools.robustness import mutations
@@ -54,11 +54,9 @@ def decode(codec, path, max_pixels):
     """What decompress.py does with a file, but for writing the picture; or its error."""
     try:
         header, payload = limits.read_file(path, max_pixels)
-        if header.fingerprint != codec.fingerprint:
-            raise CorruptFile("it is of another model.")
         q = codec.decode_symbols(header, payload)
         label = codec.get_label(header, q)
-    except CorruptFile as error:
+    except (CorruptFile, ModelError) as error:  # the latter where it says that it is of another
         return str(error)
     assert 0 <= label.probability <= 1
     x_hat = codec.reconstruct(q, header.height, header.width)
