@@ -26,7 +26,7 @@ class FactorisedPrior(tf.keras.layers.Layer):
     """
 
     def __init__(self, latents: int, name: str = "prior") -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.density = NoisyDensity(latents)
 
     def bits_per_symbol(self, y: tf.Tensor) -> tf.Tensor:

@@ -39,6 +39,30 @@ def test_gdn_divides_and_its_inverse_multiplies(x, inverse):
     rng = np.random.default_rng(3)
     for variable in layer.trainable_variables:
         variable.assign(rng.uniform(0.2, 0.6, variable.shape).astype(np.float32))
-    assert np.ptp(layer.gamma) > 0.05
-    pool = layer.beta + tf.linalg.matmul(tf.abs(x), layer.gamma)
+    beta, gamma = tf.square(layer.beta), tf.square(layer.gamma)
+    assert np.ptp(gamma) > 0.05
+    pool = beta + tf.linalg.matmul(tf.abs(x), gamma)
     np.testing.assert_allclose(layer(x), x * pool if inverse else x / pool, rtol=1e-4)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_gdn_is_that_of_tensorflow_compression(x, inverse):
+    tfc = pytest.importorskip("tensorflow_compression")
+    ours, theirs = make_normalisation("gdn", inverse=inverse), tfc.GDN(inverse=inverse)
+    np.testing.assert_array_equal(ours(x), theirs(x))
+    rng = np.random.default_rng(3)
+    for a, b in zip(ours.trainable_variables, theirs.trainable_variables, strict=True):
+        assert a.shape == b.shape
+        # Some below the bound, where only gradients that pull up get through.
+        value = rng.uniform(-0.2, 0.6, a.shape).astype(np.float32)
+        a.assign(value)
+        b.assign(value)
+    gradients = []
+    for layer in (ours, theirs):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            loss = tf.reduce_sum(y * tf.sin(x))
+        gradients.append([y, *tape.gradient(loss, [x, *layer.trainable_variables])])
+    for a, b in zip(*gradients, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
