@@ -35,17 +35,21 @@ flags.DEFINE_integer("latents", _M.latents, "Channels that are coded.")
 flags.DEFINE_list("strides", list(_M.strides), "Subsampling of the four stages.")
 flags.DEFINE_list("kernels", list(_M.kernels), "Kernel side of the four stages.")
 flags.DEFINE_integer("bits", _M.bits, "B of eq. 1.")
+flags.DEFINE_integer("gains", _M.gains, "Rates that the model knows; 0 for one, without gains.")
+flags.DEFINE_integer("blocks", _M.blocks, "Residual blocks at the coarsest resolution, each side.")
 flags.DEFINE_enum("normalisation", _M.normalisation, ["batch", "gdn"], "Of every stage.")
 flags.DEFINE_float("skip_gain", _M.skip_gain, "Initial gain of the skip paths.")
 flags.DEFINE_integer("head_width", _M.head_width, "Filters of the head's first convolution.")
 flags.DEFINE_integer("head_depth", _M.head_depth, "Residual blocks after each of its first three.")
 
 flags.DEFINE_float("lambda1", _S.lambda1, "Weight of D (MSE, 0-255 scale); R is in bpp.")
+flags.DEFINE_float("lambda1_top", _S.lambda1_top, "Its value at the highest rate of --gains.")
 flags.DEFINE_float("lambda2", _S.lambda2, "Weight of L_sem (nats); R is in bpp.")
 flags.DEFINE_integer("steps", _S.steps, "Iterations.")
 flags.DEFINE_integer("batch", _S.batch, "Patches an iteration, over all devices.")
 flags.DEFINE_integer("patch", _S.patch, "Side of a patch, pixels.")
 flags.DEFINE_float("least_area", _S.least_area, "Smallest share of a picture in a patch.")
+flags.DEFINE_enum("crop", _S.crop, ["resized", "plain"], "How patches are cut from pictures.")
 flags.DEFINE_integer("seed", _S.seed, "Of initialisation, order, crops and noise.")
 flags.DEFINE_float("lr", _S.lr, "Initial learning rate of the networks.")
 flags.DEFINE_float("prior_lr", _S.prior_lr, "Initial learning rate of the prior.")
@@ -56,7 +60,13 @@ flags.DEFINE_list("decay_at", list(_S.decay_at), "When, as fractions of --steps.
 flags.DEFINE_integer("warmup", _S.warmup, "Steps over which the rate rises.")
 flags.DEFINE_float("clip", _S.clip, "Largest gradient norm; 0 for none.")
 flags.DEFINE_float("ema", _S.ema, "Momentum of the weights' moving average; 0 for none.")
-flags.DEFINE_enum("surrogate", _S.surrogate, ["noise", "mixed"], "What the decoder is trained on.")
+flags.DEFINE_enum("rate", _S.rate, ["marginal", "context"], "What measures R in training.")
+flags.DEFINE_enum(
+    "surrogate", _S.surrogate, ["noise", "mixed", "soft"], "What the decoder is trained on."
+)
+flags.DEFINE_enum(
+    "precision", _S.precision, ["float32", "bfloat16"], "Of the convolutions in training."
+)
 flags.DEFINE_enum("start", _S.start, ["random", "linear"], "Initial kernels.")
 flags.DEFINE_list("parts", list(PARTS), "Parts of the model that learn.")
 flags.DEFINE_float("label_smoothing", _S.label_smoothing, "Of the class labels.")
@@ -81,7 +91,8 @@ flags.DEFINE_float("checkpoint_minutes", 5.0, "Between two checkpoints.", 0)
 
 
 for _field in dataclasses.fields(ContextSettings):
-    _define = flags.DEFINE_integer if _field.type == "int" else flags.DEFINE_float
+    _kinds = {"int": flags.DEFINE_integer, "float": flags.DEFINE_float, "str": flags.DEFINE_string}
+    _define = _kinds[_field.type]
     _define(f"context_{_field.name}", _field.default, "Of fitting the context classifier.")
 
 
@@ -173,10 +184,17 @@ def _run(out, config, settings, context, source, extra, init):
     from training import folder, loop, run, strategies
 
     strategy = strategies.make_strategy(F.strategy)
+    run.set_precision(settings.precision)
     model = run.build_model(config, settings, strategy, init)
     # Before the optimisers are made: their moving averages begin with these weights.
-    if settings.start == "linear" and not loop.has_checkpoint(out):
-        run.start_linear(model, settings, source, extra)
+    if not loop.has_checkpoint(out):
+        x = run.start_pictures(settings, source, extra)
+        if settings.start == "linear":
+            run.start_linear(model, settings, x)
+        if init and config.gains and not init.config.gains:
+            run.start_gains(model, settings, init, x)
+        if settings.rate == "context":
+            run.start_rate(model, x)
     training = loop.Run(out, model, settings, strategy, F.checkpoint_minutes)
     step = training.resume()
     if step:

@@ -70,6 +70,22 @@ def random_patch(encoded: tf.Tensor, seed: tf.Tensor, side: int, least_area: flo
     return tf.image.stateless_random_flip_left_right(patch, seed + 1)
 
 
+def plain_patch(encoded: tf.Tensor, seed: tf.Tensor, side: int) -> tf.Tensor:
+    """A random crop of a picture as it is, flipped half the time.
+
+    Only a picture with a shorter side is resized, to that side.
+
+    Args and returns as for `random_patch`.
+    """
+    shape = _shape(encoded)
+    edge = tf.minimum(side, tf.minimum(shape[0], shape[1]))
+    room = tf.cast(shape[:2] - edge + 1, tf.float32)
+    at = tf.cast(tf.random.stateless_uniform((2,), seed) * room, tf.int32)
+    window = tf.stack([at[0], at[1], edge, edge])
+    patch = _resize(_decode_crop(encoded, window), side)
+    return tf.image.stateless_random_flip_left_right(patch, seed + 1)
+
+
 def centre_patch(encoded: tf.Tensor, side: int) -> tf.Tensor:
     """The largest centred square, resized: what accuracy is measured on.
 

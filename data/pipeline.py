@@ -24,7 +24,7 @@ def training_batches(
     extra_share: float,
     batch: int,
     side: int,
-    least_area: float,
+    least_area: float | None,
     seed: int,
     first_step: int = 0,
 ) -> Iterator[tf.data.Dataset]:
@@ -36,7 +36,8 @@ def training_batches(
       extra_share: share of `extra` in each batch, 0–1.
       batch: patches in a batch.
       side: of a patch, pixels.
-      least_area: smallest share of a picture that a patch shows.
+      least_area: smallest share of a picture that a patch shows; None cuts patches from
+        pictures as they are, without resizing.
       seed: of order and crops.
       first_step: how many batches to pass over.
 
@@ -77,14 +78,17 @@ def _patches(
     batch: int,
     first_step: int,
     side: int,
-    least_area: float,
+    least_area: float | None,
     seed: tuple[int, int],
 ) -> tf.data.Dataset:
     numbered = examples.enumerate(start=first_step * batch)
 
     def cut(index: tf.Tensor, example: Batch) -> Batch:
         key = tf.stack([tf.constant(2 * seed[0] + seed[1], tf.int64), index * 2])
-        patch = augment.random_patch(example["image"], key, side, least_area)
+        if least_area is None:
+            patch = augment.plain_patch(example["image"], key, side)
+        else:
+            patch = augment.random_patch(example["image"], key, side, least_area)
         return {"x": patch, "label": example["label"]}
 
     patches = numbered.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -30,6 +30,11 @@ class ModelConfig:
       strides: subsampling of the four stages; their product is the stride of
         the features: (4, 2, 1, 1) gives 8, (4, 2, 2, 1) gives 16.
       bits: B of eq. 1; a feature has 2**bits levels.
+      gains: how many rates the model knows; each has a gain for every channel of
+        f before eq. 1, and one for its inverse (Cui et al. 2021). 0: one rate,
+        without gains, as the paper has it.
+      blocks: residual blocks at the coarsest resolution, before the extractor's last stage
+        and behind the decoder's first. The paper has none.
       normalisation: `batch` is the paper's; `gdn` is Ballé's (2017).
       skip_gain: initial gain of every path that jumps over a stage or
         interpolates around it; the gains are learned.
@@ -44,6 +49,8 @@ class ModelConfig:
     kernels: tuple[int, ...] = (7, 5, 3, 3)
     strides: tuple[int, ...] = (4, 2, 1, 1)
     bits: int = 6
+    gains: int = 0
+    blocks: int = 0
     normalisation: Normalisation = "batch"
     skip_gain: float = 1.0
     classes: int = 1000
@@ -74,8 +81,11 @@ class ModelConfig:
         for name in ("filters", "latents", "head_width", "classes"):
             if not 1 <= getattr(self, name) <= 65536:
                 raise ValueError(f"{name} must lie in 1..65536, not {getattr(self, name)}.")
-        if not 0 <= self.head_depth <= 16:
-            raise ValueError(f"head_depth must lie in 0..16, not {self.head_depth}.")
+        if not 0 <= self.gains <= 64:
+            raise ValueError(f"gains must lie in 0..64, not {self.gains}.")
+        for name in ("head_depth", "blocks"):
+            if not 0 <= getattr(self, name) <= 16:
+                raise ValueError(f"{name} must lie in 0..16, not {getattr(self, name)}.")
         if self.parameters > MOST_PARAMETERS:
             raise ValueError(
                 f"that model would have about {self.parameters} parameters, more than"
@@ -84,7 +94,7 @@ class ModelConfig:
 
     def _check_types(self) -> None:
         """A configuration may be read from a file that says anything."""
-        whole = [self.filters, self.latents, self.bits, self.classes]
+        whole = [self.filters, self.latents, self.bits, self.gains, self.blocks, self.classes]
         for value in (*whole, self.head_width, self.head_depth, *self.kernels, *self.strides):
             if type(value) is not int:
                 raise ValueError(f"{value!r} stands where a whole number belongs.")
@@ -102,7 +112,8 @@ class ModelConfig:
         gdn = 6 * f * f if self.normalisation == "gdn" else 0
         residual = 2 * self.head_depth * 29 * w * w // 4
         head = 9 * (c * w + 17 * w * w // 2 + residual) + 4 * w * w + 2 * w * self.classes
-        return transforms + gdn + head
+        blocks = 2 * self.blocks * 9 * f * f
+        return transforms + gdn + blocks + head
 
     @property
     def stride(self) -> int:

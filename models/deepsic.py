@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from deepsic.config import PARTS, ModelConfig
 from models import quantiser
+from models.context_rate import ContextRate
 from models.features import FeatureExtractor
 from models.rate import FactorisedPrior
 from models.reconstruction import Reconstruction
@@ -27,7 +28,7 @@ class Outputs(NamedTuple):
 
     Attributes:
       x_hat: float32 (N, H, W, 3), nominally 0–255.
-      bits: float32 (N,), rate of the features under the factorised prior.
+      bits: float32 (N,), rate of the features under the prior.
       logits: float32 (N, classes).
     """
 
@@ -39,22 +40,31 @@ class Outputs(NamedTuple):
 class DeepSIC(tf.keras.Model):
     """The networks of one model; `config.arch` says where the head stands.
 
+    Args:
+      config: of the model.
+      rate: what measures R in training: `marginal`, eq. 5's densities of single channels, or
+        `context`, densities that know what the coder knows (`models.context_rate`).
+
     Attributes:
       features, reconstruction, semantics, prior: the four parts.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__(name="deepsic")
+    def __init__(self, config: ModelConfig, rate: str = "marginal") -> None:
+        super().__init__(name="deepsic", dtype="float32")
         self.config = config
         self.features = FeatureExtractor(config)
-        self.prior = FactorisedPrior(config.latents)
+        self.prior = (
+            FactorisedPrior(config.latents)
+            if rate == "marginal"
+            else ContextRate(config.latents, config.gains)
+        )
         self.reconstruction = Reconstruction(config)
         self.semantics = SemanticHead(config)
 
     def create_variables(self) -> None:
         """Makes every variable, by one pass over a small picture."""
-        side = 4 * self.config.stride
-        self(tf.zeros((1, side, side, 3)))
+        side = 8 * self.config.stride
+        self(tf.zeros((1, side, side, 3)), rate_index=tf.zeros(1))
 
     def symbols(self, f: tf.Tensor) -> tf.Tensor:
         """q of eq. 1, int32, from f; both (N, h, w, latents)."""
@@ -67,6 +77,7 @@ class DeepSIC(tf.keras.Model):
     def call(
         self,
         x: tf.Tensor,
+        rate_index: tf.Tensor | None = None,
         training: bool = False,
         seed: tf.Tensor | None = None,
         surrogate: str = "noise",
@@ -76,22 +87,25 @@ class DeepSIC(tf.keras.Model):
 
         Args:
           x: float32 (N, H, W, 3) in 0–255, sides multiples of the stride.
+          rate_index: float32 (N,), 0 to gains - 1; needed where the model knows several rates.
           training: quantise with a surrogate that has a gradient.
           seed: int (2,), of the noise; needed in training.
           surrogate: what the decoder sees in training: `noise`, the noisy
-            features that the rate is measured on, or `mixed`, the quantised
-            ones with a straight-through gradient.
+            features that the rate is measured on, `mixed`, the quantised ones with
+            a straight-through gradient, or `soft`: `mixed`, and what the rate is
+            measured on is rounded softly before the noise.
           parts: those that learn. In training, what none of them needs is left
             out: without the head the logits are zeros, with the head alone
             x_hat is x and the bits are zeros.
         """
-        f = self.features(x, training=training and "features" in parts)
+        f = self.features(x, rate_index, training=training and "features" in parts)
         bits = self.config.bits
         y = quantiser.to_steps(f, bits)
         if training:
-            y_rate = quantiser.add_noise(y, seed)
+            soft = quantiser.round_softly(y) if surrogate == "soft" else y
+            y_rate = quantiser.add_noise(soft, seed)
             y_ste = quantiser.straight_through(y, bits)
-            y_hat = y_ste if surrogate == "mixed" else y_rate
+            y_hat = y_rate if surrogate == "noise" else y_ste
         else:
             y_ste = y_rate = y_hat = quantiser.dequantise(quantiser.quantise(y, bits))
         scale = float(quantiser.half_levels(bits))
@@ -100,10 +114,13 @@ class DeepSIC(tf.keras.Model):
         x_hat, rate = x, tf.zeros(tf.shape(x)[0])
         logits = tf.zeros((tf.shape(x)[0], self.config.classes))
         if not training or set(parts) - {"semantics"}:
-            x_hat = self.reconstruction(y_hat / scale, training=training)
-            rate = self.prior(y_rate)
+            x_hat = self.reconstruction(y_hat / scale, rate_index, training=training)
+            rate = self._rate(y_rate, rate_index)
         if not training or "semantics" in parts:
             logits = self.semantics(
                 f if self.config.arch == "pre" else y_ste / scale, training, dropout
             )
         return Outputs(x_hat, rate, logits)
+
+    def _rate(self, y: tf.Tensor, rate_index: tf.Tensor | None) -> tf.Tensor:
+        return self.prior(y, rate_index) if isinstance(self.prior, ContextRate) else self.prior(y)

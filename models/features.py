@@ -24,7 +24,7 @@ class Gain(tf.keras.layers.Layer):
     """One learned factor for a path that jumps over a stage."""
 
     def __init__(self, initial: float, **kwargs) -> None:
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         self.initial = initial
 
     def build(self, shape) -> None:
@@ -43,19 +43,22 @@ def _ignore_shifts(z: tf.Tensor):
 
 
 class Centre(tf.keras.layers.Layer):
-    """Keeps the median of every channel in the middle of the quantiser's bin (-1, 0].
+    """Keeps the median of every channel at zero, which becomes the middle of the bin (-1, 0].
 
     Training noise does not see where the bins are, so nothing else would: a
     channel that is always near an edge would flip between two symbols. Gradients
     do not shift channels either: the median would only follow, for ever.
     """
 
-    # How far the estimate moves in one training step, in quantiser steps.
+    # How far the estimate moves in one training step, in quantiser steps. Behind gains, a
+    # decoder that begins as a good one is slower to follow.
     RATE = 0.02
+    RATE_BEHIND_GAINS = 0.002
 
-    def __init__(self, bits: int, **kwargs) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, bits: int, rate: float = RATE, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
         self.step = 1.0 / quantiser.half_levels(bits)
+        self.rate = rate
 
     def build(self, shape) -> None:
         self.median = self.add_weight(
@@ -67,24 +70,78 @@ class Centre(tf.keras.layers.Layer):
             aggregation=tf.VariableAggregation.MEAN,
         )
 
-    def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(
+        self, z: tf.Tensor, gain: tf.Tensor | float = 1.0, training: bool = False
+    ) -> tf.Tensor:
+        """Centres z, whose channels get `gain`, (channels,), behind this layer."""
         if training:
             # The median is where as many values lie above as below.
             balance = tf.reduce_mean(tf.sign(z - self.median), axis=(0, 1, 2))
-            self.median.assign_add(self.RATE * self.step * balance)
+            self.median.assign_add(self.rate * self.step / gain * balance)
             z = _ignore_shifts(z)
-        return z - self.median - 0.5 * self.step
+        return z - self.median
+
+
+class Gains(tf.keras.layers.Layer):
+    """A factor for each channel at each of the model's rates, geometric between them.
+
+    Call with x, (N, h, w, channels), and rate_index, float32 (N,), 0 to rates - 1.
+    """
+
+    def __init__(self, rates: int, channels: int, name: str) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.rates = rates
+        self.log_gain = self.add_weight("log_gain", (rates, channels), initializer="zeros")
+
+    @property
+    def usual(self) -> tf.Tensor:
+        """The geometric mean over the rates, (channels,)."""
+        return tf.exp(tf.reduce_mean(self.log_gain, axis=0))
+
+    def call(self, x: tf.Tensor, rate_index: tf.Tensor) -> tf.Tensor:
+        return x * tf.exp(between(rate_index, self.rates) @ self.log_gain)[:, None, None]
+
+
+def between(rate_index: tf.Tensor, rates: int) -> tf.Tensor:
+    """Weights of linear interpolation, (N, rates), at the points `rate_index`, (N,)."""
+    distance = tf.abs(rate_index[:, None] - tf.range(rates, dtype=tf.float32))
+    return tf.maximum(1.0 - distance, 0.0)
+
+
+class ResidualBlock(tf.keras.layers.Layer):
+    """Adds to y what two convolutions of half its width find; nothing at the start.
+
+    Call with y, float32 (N, h, w, filters).
+    """
+
+    # Behind it the decoder multiplies what it gets with itself, stage by stage: whole steps
+    # of the second convolution made training unstable.
+    SHARE = 0.1
+    SLOPE = 0.2
+
+    def __init__(self, filters: int, name: str) -> None:
+        super().__init__(name=name, dtype="float32")
+        half = max(1, filters // 2)
+        self.first = tf.keras.layers.Conv2D(half, 3, padding="same", name="first")
+        self.second = tf.keras.layers.Conv2D(
+            filters, 3, padding="same", kernel_initializer="zeros", name="second"
+        )
+
+    def call(self, y: tf.Tensor) -> tf.Tensor:
+        inner = tf.nn.leaky_relu(self.first(y), self.SLOPE)
+        return y + self.SHARE * tf.cast(self.second(inner), tf.float32)
 
 
 class FeatureExtractor(tf.keras.layers.Layer):
     """x to f(x): four stages of convolution, subsampling and normalisation.
 
-    Call with x, float32 (N, H, W, 3) in 0–255, sides multiples of the stride.
+    Call with x, float32 (N, H, W, 3) in 0–255, sides multiples of the stride, and, where the
+    model knows several rates, `rate_index`, float32 (N,), 0 to gains - 1.
     Returns f, float32 (N, H/stride, W/stride, latents) in (-1, 1).
     """
 
     def __init__(self, config: ModelConfig, name: str = "features") -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.config = config
         self.convs = []
         self.norms = []
@@ -100,7 +157,12 @@ class FeatureExtractor(tf.keras.layers.Layer):
                 )
             )
             self.norms.append(self._make_norm(i))
-        self.centre = Centre(config.bits, name="centre")
+        self.blocks = [ResidualBlock(config.filters, f"block{i + 1}") for i in range(config.blocks)]
+        rate = Centre.RATE_BEHIND_GAINS if config.gains else Centre.RATE
+        self.centre = Centre(config.bits, rate, name="centre")
+        self.rate_gains = (
+            Gains(config.gains, config.latents, "rate_gains") if config.gains else None
+        )
         self.gains = {
             f"{j + 1}to{i + 1}": Gain(config.skip_gain, name=f"gain{j + 1}to{i + 1}")
             for i in range(2, STAGES)
@@ -114,7 +176,10 @@ class FeatureExtractor(tf.keras.layers.Layer):
         # The bound is the last stage's non-linearity: a ReLU would halve the levels.
         if self.config.normalisation == "batch":
             return tf.keras.layers.BatchNormalization(
-                momentum=0.99, gamma_initializer=tf.keras.initializers.Constant(0.1), name=name
+                dtype="float32",
+                momentum=0.99,
+                gamma_initializer=tf.keras.initializers.Constant(0.1),
+                name=name,
             )
         return None
 
@@ -129,13 +194,27 @@ class FeatureExtractor(tf.keras.layers.Layer):
             total = total + self.gains[f"{j + 1}to{stage + 1}"](earlier)
         return total
 
-    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        outputs: list[tf.Tensor] = []
+    def centred(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """What the gains and the bound make f(x) of: float32, of the same shape."""
         y = x / PIXEL_SCALE - 0.5
+        outputs: list[tf.Tensor] = []
         for i in range(STAGES):
-            y = self.convs[i](self._stage_input(outputs, i) if i else y)
+            y = self._stage_input(outputs, i) if i else y
+            if i == STAGES - 1:
+                for block in self.blocks:
+                    y = block(y)
+            y = self.convs[i](y)
             norm = self.norms[i]
             if norm is not None:
                 y = norm(y, training=training)
             outputs.append(y)
-        return quantiser.bound(self.centre(y, training=training), self.config.bits)
+        usual = 1.0 if self.rate_gains is None else self.rate_gains.usual
+        return self.centre(y, usual, training=training)
+
+    def call(
+        self, x: tf.Tensor, rate_index: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
+        z = self.centred(x, training)
+        if self.rate_gains is not None:
+            z = self.rate_gains(z, rate_index)
+        return quantiser.bound(z - 0.5 * self.centre.step, self.config.bits)

@@ -13,6 +13,8 @@ The ceiling's error is one-sided, so the inverse returns the middle of the bin.
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 
@@ -66,6 +68,23 @@ def quantise(y: tf.Tensor, bits: int) -> tf.Tensor:
 def dequantise(q: tf.Tensor) -> tf.Tensor:
     """Q⁻¹(q) = q - 1/2 in steps: the middle of the bin (q - 1, q]."""
     return tf.cast(q, tf.float32) - 0.5
+
+
+# How hard `round_softly` rounds.
+SHARPNESS = 4.0
+
+
+def round_softly(y: tf.Tensor) -> tf.Tensor:
+    """Moves y towards the middle of its bin, smoothly (Agustsson and Theis 2020).
+
+    Noise after it overstates the rate less than noise alone. The edges of the bins, the
+    whole numbers, and their middles stay where they are.
+
+    Args:
+      y: float tensor of features in steps.
+    """
+    edge = tf.floor(y + 0.5)
+    return edge + 0.5 * tf.tanh(SHARPNESS * (y - edge)) / math.tanh(SHARPNESS / 2)
 
 
 def add_noise(y: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

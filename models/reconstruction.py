@@ -12,7 +12,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from deepsic.config import STAGES, ModelConfig
-from models.features import PIXEL_SCALE, Gain
+from models import quantiser
+from models.features import PIXEL_SCALE, Gain, Gains, ResidualBlock
 from models.normalisation import make_normalisation
 
 
@@ -22,7 +23,7 @@ class UpStage(tf.keras.layers.Layer):
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int, gain: float, name: str
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.stride = stride
         self.deconv = tf.keras.layers.Conv2DTranspose(
             outputs, kernel, strides=stride, padding="same", name="deconv"
@@ -46,20 +47,27 @@ class UpStage(tf.keras.layers.Layer):
         if self.stride > 1:
             size = tf.shape(x)[1:3] * self.stride
             plain = tf.image.resize(plain, size, method="bilinear")
-        return self.deconv(x) + plain
+        return tf.cast(self.deconv(x), tf.float32) + plain
 
 
 class Reconstruction(tf.keras.layers.Layer):
     """Dequantised features to the picture.
 
-    Call with f_hat, float32 (N, h, w, latents) in (-1, 1).
+    Call with f_hat, float32 (N, h, w, latents) in (-1, 1), and, where the model knows
+    several rates, `rate_index`, float32 (N,), 0 to gains - 1.
     Returns x_hat, float32 (N, h·stride, w·stride, 3), nominally 0–255, not clipped.
     """
 
     def __init__(self, config: ModelConfig, name: str = "reconstruction") -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.stages = []
         self.norms = []
+        self.rate_gains = (
+            Gains(config.gains, config.latents, "rate_gains") if config.gains else None
+        )
+        self.blocks = [ResidualBlock(config.filters, f"block{i + 1}") for i in range(config.blocks)]
+        # What symbol 0 decodes to.
+        self.middle = -0.5 / quantiser.half_levels(config.bits)
         inputs = config.latents
         for i in reversed(range(STAGES)):
             outputs = config.filters if i else 3
@@ -79,10 +87,17 @@ class Reconstruction(tf.keras.layers.Layer):
                 )
             inputs = outputs
 
-    def call(self, f_hat: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(
+        self, f_hat: tf.Tensor, rate_index: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         y = f_hat
+        if self.rate_gains is not None:
+            y = self.rate_gains(y - self.middle, rate_index)
         for i, stage in enumerate(self.stages):
             y = stage(y)
             if i < len(self.norms):
                 y = self.norms[i](y, training=training)
+            if i == 0:
+                for block in self.blocks:
+                    y = block(y)
         return (y + 0.5) * PIXEL_SCALE

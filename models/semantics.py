@@ -20,11 +20,11 @@ class Block(tf.keras.layers.Layer):
     """Convolution, batch normalisation, ReLU."""
 
     def __init__(self, filters: int, stride: int, name: str) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.conv = tf.keras.layers.Conv2D(
             filters, 3, strides=stride, padding="same", use_bias=False, name="conv"
         )
-        self.batch = tf.keras.layers.BatchNormalization(name="batch")
+        self.batch = tf.keras.layers.BatchNormalization(dtype="float32", name="batch")
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.nn.relu(self.batch(self.conv(x), training=training))
@@ -34,10 +34,12 @@ class Residual(tf.keras.layers.Layer):
     """Two convolutions whose sum with their input goes on; at first they add nothing."""
 
     def __init__(self, filters: int, name: str) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.first = Block(filters, 1, name="first")
         self.conv = tf.keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv")
-        self.batch = tf.keras.layers.BatchNormalization(gamma_initializer="zeros", name="batch")
+        self.batch = tf.keras.layers.BatchNormalization(
+            dtype="float32", gamma_initializer="zeros", name="batch"
+        )
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         y = self.conv(self.first(x, training=training))
@@ -55,10 +57,10 @@ class SemanticHead(tf.keras.layers.Layer):
     DROPOUT = 0.3
 
     def __init__(self, config: ModelConfig, name: str = "semantics") -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         width = config.head_width
         # Features keep most of their range for a few channels; the head wants them even.
-        self.even = tf.keras.layers.BatchNormalization(name="even")
+        self.even = tf.keras.layers.BatchNormalization(dtype="float32", name="even")
         first = 2 if config.stride < 16 else 1
         plan = [(width, 1), (3 * width // 2, first), (2 * width, 2), (2 * width, 1)]
         self.blocks = [
@@ -71,8 +73,8 @@ class SemanticHead(tf.keras.layers.Layer):
             ]
             for i, (filters, _) in enumerate(plan)
         ]
-        self.fc1 = tf.keras.layers.Dense(2 * width, activation="relu", name="fc1")
-        self.fc2 = tf.keras.layers.Dense(config.classes, name="fc2")
+        self.fc1 = tf.keras.layers.Dense(2 * width, activation="relu", dtype="float32", name="fc1")
+        self.fc2 = tf.keras.layers.Dense(config.classes, dtype="float32", name="fc2")
 
     @property
     def fully_connected(self) -> list[tf.Variable]:

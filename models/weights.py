@@ -17,6 +17,7 @@ import tensorflow as tf
 from deepsic import graphs, store
 from deepsic.errors import ModelError
 from deepsic.labels import Labels
+from models.context_rate import ContextRate
 from models.deepsic import DeepSIC
 from models.features import FeatureExtractor
 from models.reconstruction import Reconstruction
@@ -27,14 +28,15 @@ HEAD = "semantics/"
 
 
 def layers(model: DeepSIC) -> dict[str, tf.keras.layers.Layer]:
-    """The layers that have variables, by name."""
+    """The layers that have variables, by name; a context-aware rate term is no part of a folder."""
+    prior = {} if isinstance(model.prior, ContextRate) else {"prior": model.prior}
     return {
         **{f"features/{name}": layer for name, layer in _features(model.features)},
         **{
             f"reconstruction/{name}": layer for name, layer in _reconstruction(model.reconstruction)
         },
         **{f"semantics/{name}": layer for name, layer in _head(model.semantics)},
-        "prior": model.prior,
+        **prior,
     }
 
 
@@ -45,7 +47,8 @@ def named_variables(model: DeepSIC) -> dict[str, tf.Variable]:
         for name, layer in layers(model).items()
         for variable in layer.variables
     }
-    assert len(named) == len(model.variables), "a variable has no name here"
+    without = len(model.prior.variables) if isinstance(model.prior, ContextRate) else 0
+    assert len(named) == len(model.variables) - without, "a variable has no name here"
     return named
 
 
@@ -73,6 +76,7 @@ def _features(features: FeatureExtractor) -> Iterator[tuple[str, tf.keras.layers
         if norm is not None:
             yield f"norm{i}", norm
     yield "centre", features.centre
+    yield from _inner(features)
     for path, gain in features.gains.items():
         yield f"gain{path}", gain
 
@@ -86,6 +90,16 @@ def _reconstruction(decoder: Reconstruction) -> Iterator[tuple[str, tf.keras.lay
             yield f"up{count - i}/project", stage.project
     for i, norm in enumerate(decoder.norms):
         yield f"norm{count - i}", norm
+    yield from _inner(decoder)
+
+
+def _inner(transform: FeatureExtractor | Reconstruction) -> Iterator[tuple[str, Any]]:
+    """What both transforms may have: residual blocks and gains."""
+    for i, block in enumerate(transform.blocks, 1):
+        yield f"block{i}/first", block.first
+        yield f"block{i}/second", block.second
+    if transform.rate_gains is not None:
+        yield "rate_gains", transform.rate_gains
 
 
 def _head(head: SemanticHead) -> Iterator[tuple[str, tf.keras.layers.Layer]]:

@@ -15,6 +15,7 @@ from models.deepsic import DeepSIC
 from training.batches import batches_of
 from training.loss import joint_loss
 from training.optimisers import Optimisers
+from training.rates import draw_rates
 from training.settings import TrainSettings
 
 # Training patches that are compared on.
@@ -53,8 +54,9 @@ def _loss(model: DeepSIC, settings: TrainSettings, source: Source, extra: Source
 
     @tf.function
     def total(x: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-        out = model(x)
-        weights = (s.lambda1, s.lambda2, s.label_smoothing)
+        rates = draw_rates(s, model.config.gains, x.shape[0], tf.constant([s.seed, 0]))
+        out = model(x, rates.rate_index)
+        weights = (rates.lambda1, s.lambda2, s.label_smoothing, rates.weights)
         return joint_loss(x, out.x_hat, out.bits, out.logits, label, *weights).total
 
     batches = next(batches_of(s, source, extra, batch=batch, seed=s.seed + 3))

@@ -35,7 +35,7 @@ def batches_of(
         extra_share=settings.extra_share,
         batch=batch,
         side=settings.patch,
-        least_area=settings.least_area,
+        least_area=settings.least_area if settings.crop == "resized" else None,
         seed=seed,
         first_step=first_step,
     )

@@ -23,6 +23,8 @@ COLOURS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 COLOURS /= np.linalg.norm(COLOURS, axis=1, keepdims=True)
 
 NOISE = 0.1
+# The share of the quantiser's range that a channel fills at most, where the bound is straight.
+USED_RANGE = 0.6
 
 
 def dct_matrix(n: int) -> np.ndarray:
@@ -63,13 +65,13 @@ def quantiser_step(lambda1: float) -> float:
     return float(np.sqrt(6.0 / (lambda1 * np.log(2.0))))
 
 
-def linear_block_transform(model: DeepSIC, x: np.ndarray, lambda1: float, seed: int) -> None:
+def linear_block_transform(model: DeepSIC, x: np.ndarray, lambdas: np.ndarray, seed: int) -> None:
     """Sets the kernels of the two transforms, in place.
 
     Args:
       model: with its variables made, of GDN normalisation.
       x: float32 (N, H, W, 3) in 0–255, pictures to measure variances on.
-      lambda1: of eq. 4, which decides the quantiser step.
+      lambdas: (rates,), λ1 of eq. 4, which decides the quantiser's step at each rate.
       seed: of the noise.
 
     Raises:
@@ -79,6 +81,8 @@ def linear_block_transform(model: DeepSIC, x: np.ndarray, lambda1: float, seed: 
     if config.normalisation != "gdn":
         raise ValueError("the linear start needs --normalisation=gdn.")
     rng = np.random.default_rng(seed)
+    # In the middle of the rates.
+    lambda1 = float(np.exp(np.log(lambdas).mean()))
     step = quantiser_step(lambda1) / PIXEL_SCALE * quantiser.half_levels(config.bits)
     y = x.astype(np.float32) / PIXEL_SCALE - 0.5
     for i in range(STAGES):
@@ -87,16 +91,34 @@ def linear_block_transform(model: DeepSIC, x: np.ndarray, lambda1: float, seed: 
         kernel = block_kernel(config.strides[i], mixing)
         y = _transform(y, kernel)
         room = config.latents if last else config.filters
-        keep = np.sort(np.argsort(-y.var(axis=(0, 1, 2)), kind="stable")[:room])
+        keep = np.argsort(-y.var(axis=(0, 1, 2)), kind="stable")[:room]
         kernel, y = kernel[..., keep], y[..., keep]
         up = model.reconstruction.stages[STAGES - 1 - i].deconv
-        _place(model.features.convs[i].kernel, kernel / step if last else kernel, rng)
-        _place(up.kernel, kernel * step if last else kernel, rng)
+        scale = step if last and not config.gains else 1.0
+        _place(model.features.convs[i].kernel, kernel / scale, rng)
+        _place(up.kernel, kernel * scale, rng)
+    if config.gains:
+        # Symbol 0 is zero behind the decoder's gains.
+        return _start_gains(model, np.abs(y).max(axis=(0, 1, 2)), np.sqrt(lambdas / lambda1) / step)
     # Symbol 0 stands for the bin (-1, 0], whose middle is what zero decodes to.
     half_step = 0.5 / quantiser.half_levels(config.bits)
     first = model.reconstruction.stages[0].deconv
     shift = tf.reduce_sum(first.kernel, axis=(0, 1, 3)) if config.strides[-1] == 1 else 0.0
     first.bias.assign(half_step * shift * tf.ones_like(first.bias))
+
+
+def _start_gains(model: DeepSIC, largest: np.ndarray, gain: np.ndarray) -> None:
+    """One gain for all channels of a rate, but for those that would leave the quantiser's range.
+
+    Args:
+      model: whose gains are set.
+      largest: (latents,), of each channel's features before its gain.
+      gain: (rates,), 1 over the quantiser's step.
+    """
+    gains = np.minimum(gain[:, None], USED_RANGE / np.maximum(largest, 1e-6))
+    for part, log_gain in ((model.features, np.log(gains)), (model.reconstruction, -np.log(gains))):
+        assert part.rate_gains is not None
+        part.rate_gains.log_gain.assign(log_gain)
 
 
 def _place(variable: tf.Variable, kernel: np.ndarray, rng: np.random.Generator) -> None:

@@ -20,6 +20,7 @@ from models.deepsic import DeepSIC
 from training.batches import batches_of
 from training.loss import Losses
 from training.optimisers import Optimisers
+from training.rates import draw_rates
 from training.settings import TrainSettings
 from training.step import TrainStep
 
@@ -249,6 +250,7 @@ class Run:
 
     def _show_pictures(self, batch) -> None:
         x = self.strategy.experimental_local_results(batch)[0]["x"][-4:]
-        x_hat = tf.clip_by_value(self.model(x).x_hat, 0.0, 255.0)
+        rates = draw_rates(self.settings, self.model.config.gains, len(x), tf.constant([0, 0]))
+        x_hat = tf.clip_by_value(self.model(x, rates.rate_index).x_hat, 0.0, 255.0)
         with self._writing(), self.writer.as_default(step=int(self.step.step.numpy())):
             tf.summary.image("x_and_x_hat", tf.concat([x, x_hat], axis=2) / 255.0, max_outputs=4)

@@ -59,6 +59,7 @@ def joint_loss(
     lambda1: float | tf.Tensor,
     lambda2: float | tf.Tensor,
     smoothing: float = 0.0,
+    weights: tf.Tensor | None = None,
 ) -> Losses:
     """Eq. 4 on one batch.
 
@@ -66,12 +67,17 @@ def joint_loss(
       x, x_hat: float32 (N, H, W, 3) in 0–255.
       bits: float32 (N,), of each picture's features.
       logits, labels, smoothing: see `semantic_loss`.
-      lambda1: weight of D, bits per pixel for one squared grey level.
+      lambda1: weight of D, bits per pixel for one squared grey level; one for all pictures,
+        or float32 (N,).
       lambda2: weight of L_sem, bits per pixel for one nat.
+      weights: float32 (N,), of each picture's R + λ1·D; ones if None.
     """
     pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
-    rate = tf.reduce_mean(bits) / pixels
-    distortion = tf.reduce_mean(tf.math.squared_difference(x, x_hat))
+    rate = bits / pixels
+    distortion = tf.reduce_mean(tf.math.squared_difference(x, x_hat), axis=(1, 2, 3))
+    cost = rate + lambda1 * distortion
+    if weights is not None:
+        cost *= weights
     semantic, accuracy = semantic_loss(logits, labels, smoothing)
-    total = rate + lambda1 * distortion + lambda2 * semantic
-    return Losses(total, rate, distortion, semantic, accuracy)
+    total = tf.reduce_mean(cost) + lambda2 * semantic
+    return Losses(total, tf.reduce_mean(rate), tf.reduce_mean(distortion), semantic, accuracy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import tensorflow as tf
@@ -44,13 +45,14 @@ class Optimisers(tf.Module):
         parts = {name: getattr(model, name).trainable_variables for name in settings.parts}
         fc = {id(v) for v in model.semantics.fully_connected}
         networks = [v for name, vs in parts.items() if name != "prior" for v in vs]
+        rate_term = list(parts.get("prior", []))
         self.groups = [
             ([v for v in networks if id(v) not in fc], settings.lr),
-            (parts.get("prior", []), settings.prior_lr),
+            (rate_term, settings.prior_lr),
             ([v for v in networks if id(v) in fc], settings.lr * settings.fc_lr_factor),
         ]
-        self.groups = [(list(vs), lr) for vs, lr in self.groups if vs]
-        self.adams = [self._adam(lr) for _, lr in self.groups]
+        self.groups = [(vs, lr) for vs, lr in self.groups if vs]
+        self.adams = [self._adam(lr, vs is rate_term) for vs, lr in self.groups]
         for adam, (variables, _) in zip(self.adams, self.groups, strict=True):
             adam.build(variables)
         # Medians and batch statistics belong to the weights, and are averaged with them.
@@ -68,10 +70,13 @@ class Optimisers(tf.Module):
             aggregation=tf.VariableAggregation.MEAN,
         )
 
-    def _adam(self, lr: float) -> tf.keras.optimizers.Optimizer:
-        ema = self.settings.ema
+    def _adam(self, lr: float, ahead: bool) -> tf.keras.optimizers.Optimizer:
+        """Adam for one group; a context-aware rate term goes ahead of the networks."""
+        ema, settings = self.settings.ema, self.settings
+        if ahead and settings.rate == "context":
+            settings = dataclasses.replace(settings, warmup=min(settings.warmup, 50))
         return tf.keras.optimizers.Adam(
-            Schedule(lr, self.settings), use_ema=bool(ema), ema_momentum=ema or 0.99
+            Schedule(lr, settings), use_ema=bool(ema), ema_momentum=ema or 0.99
         )
 
     @property

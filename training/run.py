@@ -17,17 +17,25 @@ from deepsic.config import ModelConfig
 from deepsic.labels import Labels
 from models import quantiser, weights
 from models.deepsic import DeepSIC
+from training.add_gains import add_gains
 from training.averages import use_better
 from training.batches import batches_of
 from training.context.fit import fit
 from training.initialise import linear_block_transform
 from training.loop import Run
 from training.prune import live_channels, prune, usual_symbols
+from training.rates import lambdas
 from training.rescale import rescale
 from training.settings import ContextSettings, TrainSettings
 
-# Patches on which the linear start measures variances.
+# Patches on which starts measure variances.
 START_BATCH = 32
+
+
+def set_precision(precision: str) -> None:
+    """What convolutions that are made from now on compute in; all else stays in float32."""
+    name = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    tf.keras.mixed_precision.set_global_policy(name)
 
 
 def build_model(
@@ -39,24 +47,45 @@ def build_model(
     """A model with its variables made, random or copied from another one and scaled."""
     tf.keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
-        model = DeepSIC(config)
+        model = DeepSIC(config, settings.rate)
         model.create_variables()
     if init_from is not None:
         for name in weights.copy_weights(init_from, model):
-            print(f"{name} has another shape in {init_from.path} and starts at random.")
-        if settings.init_scale != 1.0:
+            print(f"{name} is not in {init_from.path} in that shape and starts anew.")
+        if settings.init_scale != 1.0 and not config.gains:
             rescale(model, settings.init_scale)
     return model
 
 
-def start_linear(
-    model: DeepSIC, settings: TrainSettings, source: Source, extra: Source | None
-) -> None:
+def start_linear(model: DeepSIC, settings: TrainSettings, x: np.ndarray) -> None:
     """Sets the kernels to a linear block transform, see `training.initialise`."""
+    rates = lambdas(settings, max(1, model.config.gains))
+    linear_block_transform(model, x, rates, settings.seed)
+
+
+def start_gains(
+    model: DeepSIC, settings: TrainSettings, init_from: store.Folder, x: np.ndarray
+) -> None:
+    """Gives a model of one rate that training starts from several, see `training.add_gains`."""
+    ratio = lambdas(settings, model.config.gains) / settings.lambda1
+    add_gains(model, init_from.config, x, settings.init_scale * np.sqrt(ratio))
+
+
+def start_rate(model: DeepSIC, x: np.ndarray) -> None:
+    """Begins a context-aware rate term with densities as wide as the channels are."""
+    spreads = []
+    for index in range(model.prior.rates):
+        f = model.features(x, tf.fill((len(x),), float(index)))
+        y = quantiser.to_steps(f, model.config.bits)
+        spreads.append(tf.math.reduce_std(y, axis=(0, 1, 2)).numpy())
+    model.prior.start(np.stack(spreads))
+
+
+def start_pictures(settings: TrainSettings, source: Source, extra: Source | None) -> np.ndarray:
+    """What such starts measure on: float32 (N, patch, patch, 3) in 0–255."""
     batch = min(START_BATCH, source.count)
     batches = next(batches_of(settings, source, extra, batch=batch, seed=settings.seed + 1))
-    x = next(iter(batches))["x"].numpy()
-    linear_block_transform(model, x, settings.lambda1, settings.seed)
+    return next(iter(batches))["x"].numpy()
 
 
 def collect_symbols(

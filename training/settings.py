@@ -24,11 +24,14 @@ class TrainSettings:
 
     Attributes:
       lambda1: weight of D (mean squared error, 0–255 scale) in eq. 4.
+      lambda1_top: λ1 of the highest rate of a model with gains, whose lowest has lambda1.
       lambda2: weight of L_sem (nats) in eq. 4.
       steps: iterations.
       batch: patches an iteration, over all replicas.
       patch: side of a patch, pixels.
       least_area: smallest share of a picture that a patch shows.
+      crop: `resized` cuts a random part and resizes it to the patch, `plain` cuts patches
+        from pictures as they are.
       extra_share: share of unlabelled pictures in a batch, if there are any.
       seed: of initialisation, order, crops and noise.
       lr: initial rate of the networks.
@@ -40,7 +43,10 @@ class TrainSettings:
       warmup: steps over which the rate rises from zero.
       clip: largest global norm of the networks' gradient; 0 for none.
       ema: momentum of the moving average of the weights; 0 for none.
-      surrogate: `noise` or `mixed`, see `models.deepsic.DeepSIC.call`.
+      rate: what measures R, `marginal` (eq. 5) or `context`, see `models.context_rate`.
+      surrogate: `noise`, `mixed` or `soft`, see `models.deepsic.DeepSIC.call`.
+      precision: of the convolutions in training, `float32` or `bfloat16`; the latter is
+        faster where the processor multiplies it.
       start: `random` kernels or the `linear` block transform.
       init_scale: factor of the features of the model that training starts from, see
         `training.rescale`.
@@ -50,11 +56,13 @@ class TrainSettings:
 
     PREFIX: ClassVar[str] = ""
     lambda1: float = 0.01
+    lambda1_top: float = 0.01
     lambda2: float = 0.1
     steps: int = 8_000_000
     batch: int = 32
     patch: int = 128
     least_area: float = 0.25
+    crop: str = "resized"
     extra_share: float = 0.5
     seed: int = 1
     lr: float = 0.003
@@ -66,7 +74,9 @@ class TrainSettings:
     warmup: int = 0
     clip: float = 0.0
     ema: float = 0.0
+    rate: str = "marginal"
     surrogate: str = "noise"
+    precision: str = "float32"
     start: str = "random"
     init_scale: float = 1.0
     parts: tuple[str, ...] = PARTS
@@ -75,7 +85,16 @@ class TrainSettings:
     def __post_init__(self) -> None:
         """Raises ValueError, with the flag's name, for what cannot be trained with."""
         positive = ("steps", "batch", "patch", "init_scale", "decay")
-        not_negative = ("lambda1", "lambda2", "lr", "prior_lr", "fc_lr_factor", "warmup", "clip")
+        not_negative = (
+            "lambda1",
+            "lambda1_top",
+            "lambda2",
+            "lr",
+            "prior_lr",
+            "fc_lr_factor",
+            "warmup",
+            "clip",
+        )
         _check(self, positive, "positive", lambda v: v > 0)
         _check(self, not_negative, "0 or more", lambda v: v >= 0)
         _check(self, ("extra_share",), "0 to 1", lambda v: 0 <= v <= 1)
@@ -100,6 +119,7 @@ class ContextSettings:
       maps: patches whose symbols it is trained on.
       patch: side of those patches, pixels.
       least_area: smallest share of a picture that one shows.
+      crop: see `TrainSettings`.
       extra_share: share of unlabelled pictures among them.
     """
 
@@ -109,6 +129,7 @@ class ContextSettings:
     maps: int = 800
     patch: int = 256
     least_area: float = 0.5
+    crop: str = "resized"
     extra_share: float = 0.6
 
     def __post_init__(self) -> None:

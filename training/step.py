@@ -7,6 +7,7 @@ import tensorflow as tf
 from models.deepsic import DeepSIC
 from training.loss import Losses, joint_loss
 from training.optimisers import Optimisers
+from training.rates import draw_rates
 from training.settings import TrainSettings
 
 
@@ -54,11 +55,13 @@ class TrainStep:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         seed = tf.stack([tf.constant(s.seed, tf.int64) + replica * 1_000_003, step])
+        rates = draw_rates(s, self.model.config.gains, batch["x"].shape[0], seed + 2)
         statistics = self.optimisers.statistics
         before = [tf.identity(v) for v in statistics]
         with tf.GradientTape() as tape:
             outputs = self.model(
                 batch["x"],
+                rates.rate_index,
                 training=True,
                 seed=seed,
                 surrogate=s.surrogate,
@@ -70,9 +73,10 @@ class TrainStep:
                 outputs.bits,
                 outputs.logits,
                 batch["label"],
-                s.lambda1,
+                rates.lambda1,
                 s.lambda2,
                 s.label_smoothing,
+                rates.weights,
             )
             # The optimiser sums over replicas.
             objective = losses.total / context.num_replicas_in_sync

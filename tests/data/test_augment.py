@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data.augment import centre_patch, random_patch
+from data.augment import centre_patch, plain_patch, random_patch
 from tools.robustness.small_pictures import encoded, photograph
 
 
@@ -113,3 +113,44 @@ def test_cmyk_jpegs_have_colours():
     Image.new("CMYK", (32, 32), (0, 255, 255, 0)).save(file, "JPEG", quality=95)
     patch = centre_patch(file.getvalue(), 16).numpy()
     np.testing.assert_allclose(patch.mean(axis=(0, 1)), [255, 0, 0], atol=10)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_plain_patches_are_cut_from_pictures_as_they_are(kind):
+    x = photograph(3, 50, 70)
+    options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+    data = encoded(x, kind, **options)
+    whole = centre_of(data)
+    for seed in range(8):
+        patch = plain_patch(data, tf.constant([seed, 5]), 24).numpy()
+        places = [
+            (y, z)
+            for y in range(50 - 23)
+            for z in range(70 - 23)
+            for piece in (whole[y : y + 24, z : z + 24],)
+            if np.abs(piece - patch).max() <= 1 or np.abs(piece[:, ::-1] - patch).max() <= 1
+        ]
+        assert places
+
+
+def test_plain_patches_come_from_everywhere():
+    ramp = np.zeros((40, 60, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.arange(40)[:, None], np.arange(60)
+    corners = np.array(
+        [
+            plain_patch(encoded(ramp), tf.constant([s, 1]), 16)[:, :, :2].numpy().min((0, 1))
+            for s in range(300)
+        ]
+    )
+    assert corners.min(axis=0).tolist() == [0, 0]
+    assert corners.max(axis=0).tolist() == [40 - 16, 60 - 16]
+
+
+def test_plain_patches_of_small_pictures_are_resized():
+    patch = plain_patch(encoded(photograph(1, 10, 30)), tf.constant([1, 2]), 16)
+    assert patch.shape == (16, 16, 3)
+    assert 0 <= patch.numpy().min() < patch.numpy().max() <= 255
+
+
+def centre_of(data):
+    return tf.cast(tf.io.decode_image(data, channels=3), tf.float32).numpy()

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from models import quantiser
-from models.features import Centre, FeatureExtractor
+from models.features import Centre, FeatureExtractor, Gains
 from tests.models.tiny import tiny_config
 from tools.robustness.small_pictures import photograph
 
@@ -72,7 +72,7 @@ def test_centre_brings_medians_to_the_middle_of_the_bin():
     centre = Centre(bits=6)
     for seed in range(120):
         centre(channels(seed), training=True)
-    medians = np.median(centre(channels(1000)), axis=(0, 1, 2))
+    medians = np.median(centre(channels(1000)), axis=(0, 1, 2)) - 0.5 * STEP
     np.testing.assert_allclose(medians, -0.5 * STEP, atol=0.1 * STEP)
     q = quantiser.quantise(quantiser.to_steps(tf.constant(medians), 6), 6)
     np.testing.assert_array_equal(q, 0)
@@ -84,7 +84,7 @@ def test_gradients_through_centre_shift_no_channel():
         tape.watch(z)
         y = tf.reduce_sum(centre(z, training=True) ** 2)
     gradient = tape.gradient(y, z).numpy()
-    expected = 2 * (z - centre.median - 0.5 * STEP).numpy()
+    expected = 2 * (z - centre.median).numpy()
     expected -= expected.mean(axis=(0, 1, 2))
     np.testing.assert_allclose(gradient, expected, atol=1e-5)
 
@@ -92,7 +92,7 @@ def test_gradients_through_centre_shift_no_channel():
 def test_centre_stands_still_outside_training():
     centre = Centre(bits=6)
     z = channels(1)
-    np.testing.assert_allclose(centre(z), z - 0.5 * STEP, atol=1e-7)
+    np.testing.assert_allclose(centre(z), z, atol=1e-7)
     for _ in range(5):
         centre(z, training=False)
     np.testing.assert_array_equal(centre.median, 0)
@@ -102,3 +102,19 @@ def test_centre_moves_slowly():
     centre = Centre(bits=6)
     centre(tf.fill((1, 2, 2, 1), 100.0), training=True)
     np.testing.assert_allclose(centre.median, Centre.RATE * STEP, rtol=1e-6)
+
+
+def test_centre_moves_by_steps_behind_its_gain():
+    centre = Centre(bits=6)
+    centre(tf.fill((1, 2, 2, 1), 100.0), gain=tf.constant([4.0]), training=True)
+    np.testing.assert_allclose(centre.median, Centre.RATE * STEP / 4, rtol=1e-6)
+
+
+def test_gains_scale_each_rate_and_lie_between():
+    gains = Gains(3, 2, "gains")
+    gains.log_gain.assign(np.log([[1, 2], [2, 8], [4, 8]]))
+    x = tf.ones((4, 1, 1, 2))
+    found = gains(x, tf.constant([0.0, 0.5, 1.0, 1.5]))[:, 0, 0]
+    expected = [[1, 2], [2**0.5, 4], [2, 8], [8**0.5, 8]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(gains.usual, [2, 128 ** (1 / 3)], rtol=1e-6)

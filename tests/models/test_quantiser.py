@@ -130,3 +130,16 @@ def test_straight_through_has_the_quantised_value_and_the_gradient_of_the_identi
     expected = quantiser.dequantise(quantiser.quantise(y, bits))
     np.testing.assert_allclose(y_hat, expected, atol=1e-4)
     np.testing.assert_array_equal(tape.gradient(weighted, y), np.arange(501.0))
+
+
+def test_soft_rounding_keeps_edges_and_middles_and_draws_to_the_middles():
+    fixed = np.arange(-8, 9) / 2
+    np.testing.assert_allclose(
+        quantiser.round_softly(tf.constant(fixed, tf.float32)), fixed, atol=1e-6
+    )
+    y = np.linspace(-3, 3, 601, dtype=np.float32)
+    soft = quantiser.round_softly(tf.constant(y)).numpy()
+    assert (np.diff(soft) > 0).all()
+    middle = np.floor(y) + 0.5
+    assert (np.abs(soft - middle) <= np.abs(y - middle) + 1e-5).all()
+    assert np.abs(soft - middle).mean() < 0.65 * np.abs(y - middle).mean()

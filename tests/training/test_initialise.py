@@ -67,13 +67,13 @@ def test_linear_start_is_several_times_better_than_a_random_one(strides):
     model = make(strides=strides, filters=24, latents=24)
     x = pictures(50)
     random = mse(model, x)
-    linear_block_transform(model, pictures(0), lambda1=0.01, seed=1)
+    linear_block_transform(model, pictures(0), np.array([0.01]), seed=1)
     assert mse(model, x) < random / 4
 
 
 def test_linear_start_uses_several_levels():
     model = make()
-    linear_block_transform(model, pictures(0), lambda1=0.01, seed=1)
+    linear_block_transform(model, pictures(0), np.array([0.01]), seed=1)
     q = model.symbols(model.features(pictures(50))).numpy()
     assert len(np.unique(q)) > 10
     assert np.mean((q == -31) | (q == 32)) < 0.2
@@ -83,7 +83,7 @@ def test_linear_start_follows_its_seed():
     kernels = []
     for seed in (1, 1, 2):
         model = make()
-        linear_block_transform(model, pictures(0), lambda1=0.01, seed=seed)
+        linear_block_transform(model, pictures(0), np.array([0.01]), seed=seed)
         kernels.append(model.features.convs[1].kernel.numpy())
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert np.abs(kernels[0] - kernels[2]).max() > 0
@@ -92,4 +92,4 @@ def test_linear_start_follows_its_seed():
 def test_batch_normalisation_is_refused():
     model = make(normalisation="batch")
     with pytest.raises(ValueError, match="gdn"):
-        linear_block_transform(model, pictures(0), lambda1=0.01, seed=1)
+        linear_block_transform(model, pictures(0), np.array([0.01]), seed=1)

@@ -52,7 +52,7 @@ def _made(arch: str, classes: tuple[str, ...]) -> store.Folder:
     model = DeepSIC(config)
     model.create_variables()
     x = np.stack([photo(192, 192), photo(192, 192)[::-1]]).astype(np.float32)
-    linear_block_transform(model, x, lambda1=0.01, seed=1)
+    linear_block_transform(model, x, np.array([0.01]), seed=1)
     q = model.symbols(model.features(x)).numpy().astype(np.int8)
     tables = fit(q, lowest=quantiser.lowest_symbol(config.bits), hidden=8, steps=2)
     return weights.save(path, model, tables.to_bytes(), Labels.of(list(classes)), {"name": arch})
