@@ -39,6 +39,16 @@ flags.DEFINE_integer("gains", _M.gains, "Rates that the model knows; 0 for one, 
 flags.DEFINE_integer("blocks", _M.blocks, "Residual blocks at the coarsest resolution, each side.")
 flags.DEFINE_enum("normalisation", _M.normalisation, ["batch", "gdn"], "Of every stage.")
 flags.DEFINE_float("skip_gain", _M.skip_gain, "Initial gain of the skip paths.")
+flags.DEFINE_enum(
+    "head",
+    _M.head,
+    ["paper", "pretrained"],
+    "Semantic head: the paper's, trained from labels; or a map before a pretrained network, made"
+    " for a finished codec with --parts=semantics, --init_from and --extra_images.",
+)
+flags.DEFINE_enum(
+    "teacher", "efficientnet-lite", ["efficientnet-lite"], "Whom a pretrained head learns from."
+)
 flags.DEFINE_integer("head_width", _M.head_width, "Filters of the head's first convolution.")
 flags.DEFINE_integer("head_depth", _M.head_depth, "Residual blocks after each of its first three.")
 
@@ -130,6 +140,8 @@ def main(rest):
             raise ValueError(f"--parts has no {unknown.pop()}; it takes {', '.join(PARTS)}.")
         if settings.init_scale != 1.0 and not F.init_from:
             raise ValueError("--init_scale scales another model; name it with --init_from.")
+        if F.head == "pretrained" and not F.refit:
+            return _make_head(settings)
         return _refit(context, settings.seed) if F.refit else _train(settings, context)
     except (ValueError, OSError) as error:
         raise cli.UserError(str(error)) from error
@@ -153,6 +165,31 @@ def _refit(context, seed):
     except sources.MissingDataset as error:
         raise cli.UserError(str(error)) from error
     print(f"{refitted.path}: new tables {refitted.fingerprints[0].hex()}.")
+
+
+def _make_head(settings):
+    """A pretrained head for a finished codec; only its map learns."""
+    import glob
+
+    from data import sources
+    from deepsic import store
+    from models.efficientnet import Missing
+    from training import folder, head
+
+    if settings.parts != ("semantics",) or not (F.init_from and F.extra_images):
+        raise ValueError(
+            "--head=pretrained is made for a finished codec: it needs --parts=semantics,"
+            " --init_from=MODEL and --extra_images=GLOB."
+        )
+    paths = sorted(map(pathlib.Path, glob.glob(F.extra_images, recursive=True)))
+    card = {"command": folder.public(["python", "train.py", *sys.argv[1:]])}
+    try:
+        codec = store.find(F.init_from, F.arch if F["arch"].present else None)
+        labelled = sources.open_source(F.dataset, "train", F.data_dir)
+        made = head.make(codec, paths, labelled, settings, pathlib.Path(F.out), card, print)
+    except (sources.MissingDataset, Missing) as error:
+        raise cli.UserError(str(error)) from error
+    print(f"{made.path}: the model {made.fingerprints[0].hex()} with a new {codec.arch} head.")
 
 
 def _train(settings, context):

@@ -21,8 +21,10 @@ from deepsic.container import Header, Semantics
 from deepsic.errors import ModelError
 from deepsic.images import as_rgb
 from deepsic.labels import THRESHOLD, Label, get_label
+from deepsic.pretrained import LEAST_SIDE, PretrainedHead
 from deepsic.quantiser import Quantiser
 from deepsic.store import Folder
+from deepsic.thumbnail import choose_pixels, thumbnail
 from deepsic.tiling import tiled
 from deepsic.treecode import MOST_ALTERNATIVES
 
@@ -206,13 +208,56 @@ class Codec:
 
     def classify_batch(self, f: np.ndarray) -> np.ndarray:
         """`classify` for pictures of one size: (n, classes) from float32 (n, h, w, latents)."""
-        return self._classify(f, lambda piece: piece)
+        return self._classify(f, _itself)
 
     def classify_symbols(self, q: np.ndarray) -> np.ndarray:
         """`classify_batch` from symbols, (n, h, w, latents)."""
         return self._classify(q, self.restore)
 
+    def thumbnail(
+        self, maps: np.ndarray, height: int, width: int, least: int = LEAST_SIDE
+    ) -> np.ndarray:
+        """A small picture, without the reconstruction network (pretrained heads only).
+
+        Args:
+          maps: features, or symbols, (h, w, latents).
+          height, width: of the picture.
+          least: its short side is at least so long, unless the picture's own is shorter.
+
+        Returns:
+          uint8, at 1/p of the picture's size for some power p of 2.
+
+        Raises:
+          ModelError: if the head is another.
+        """
+        if self.config.head != "pretrained":
+            raise ModelError(f"{self.folder.path}: only pretrained heads make thumbnails.")
+        prepare = self.restore if maps.dtype.kind == "i" else _itself
+        stride, pixels = self.config.stride, choose_pixels(height, width, self.config.stride, least)
+        x = thumbnail(self._pretrained.mapping, maps, pixels, prepare)
+        return x[: -(-height * pixels // stride), : -(-width * pixels // stride)]
+
+    @functools.cached_property
+    def _pretrained(self) -> PretrainedHead:
+        return PretrainedHead(self.folder)
+
+    def _recognise(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
+        """Logits of the pretrained head, (n, classes), from (n, h, w, latents)."""
+        stride, head = self.config.stride, self._pretrained
+        pixels = choose_pixels(maps.shape[1] * stride, maps.shape[2] * stride, stride)
+        small = [thumbnail(head.mapping, one, pixels, prepare) for one in maps]
+        x = np.stack([head.fit(one) for one in small])
+        return self.runtime.recognise(x) / head.temperature
+
     def _classify(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
+        logits = self._recognise if self.config.head == "pretrained" else self._decide
+        probabilities = _softmax(logits(maps, prepare))
+        if not np.isfinite(probabilities).all():
+            raise ModelError(f"{self.folder.path}: the networks compute no probabilities.")
+        return probabilities
+
+    def _decide(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
+        """Logits of the paper's head, (n, classes)."""
         tile = DESCRIBED_PIXELS // self.config.stride
         total, weight = np.zeros((), np.float32), 0
         for top in range(0, maps.shape[1], tile):
@@ -221,10 +266,7 @@ class Codec:
                 cells = piece.shape[1] * piece.shape[2]
                 total = total + cells * self.runtime.describe(piece)
                 weight += cells
-        probabilities = _softmax(self.runtime.decide(total / weight))
-        if not np.isfinite(probabilities).all():
-            raise ModelError(f"{self.folder.path}: the networks compute no probabilities.")
-        return probabilities
+        return self.runtime.decide(total / weight)
 
     def get_semantics(
         self, probabilities: np.ndarray, threshold: float = THRESHOLD, topk: int = 0
@@ -293,6 +335,10 @@ class Codec:
                 raise ValueError("files of post models are labelled from their symbols: pass q.")
             semantics = self.get_semantics(self.classify_symbols(q[None])[0], threshold, topk)
         return get_label(semantics, self.labels)
+
+
+def _itself(piece: np.ndarray) -> np.ndarray:
+    return piece
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 Arch = Literal["pre", "post"]
 Normalisation = Literal["batch", "gdn"]
+Head = Literal["paper", "pretrained"]
 
 STAGES = 4
+# Of the network that a pretrained head ends with.
+PRETRAINED_CLASSES = 1000
 # Of a model, as attributes of `models.deepsic.DeepSIC`.
 PARTS = ("features", "prior", "reconstruction", "semantics")
 # Larger models are refused before anything is allocated: 256 MB of float32.
@@ -39,6 +42,8 @@ class ModelConfig:
       skip_gain: initial gain of every path that jumps over a stage or
         interpolates around it; the gains are learned.
       classes: size of the softmax.
+      head: `paper` is section III-D's; `pretrained` maps features linearly to pixels for a
+        pretrained network of ImageNet's 1,000 classes, see `deepsic.pretrained`.
       head_width: filters of the first convolution of the semantic head.
       head_depth: residual blocks after each of its first three convolutions.
     """
@@ -54,6 +59,7 @@ class ModelConfig:
     normalisation: Normalisation = "batch"
     skip_gain: float = 1.0
     classes: int = 1000
+    head: Head = "paper"
     head_width: int = 128
     head_depth: int = 0
 
@@ -65,6 +71,12 @@ class ModelConfig:
             raise ValueError(f"arch must be 'pre' or 'post', not {self.arch!r}.")
         if self.normalisation not in ("batch", "gdn"):
             raise ValueError(f"normalisation must be 'batch' or 'gdn', not {self.normalisation!r}.")
+        if self.head not in ("paper", "pretrained"):
+            raise ValueError(f"head must be 'paper' or 'pretrained', not {self.head!r}.")
+        if self.head == "pretrained" and self.classes != PRETRAINED_CLASSES:
+            raise ValueError(
+                f"a pretrained head has {PRETRAINED_CLASSES} classes, not {self.classes}."
+            )
         if len(self.kernels) != STAGES or len(self.strides) != STAGES:
             raise ValueError(
                 f"kernels and strides take {STAGES} numbers each, "
@@ -111,6 +123,8 @@ class ModelConfig:
         )
         gdn = 6 * f * f if self.normalisation == "gdn" else 0
         residual = 2 * self.head_depth * 29 * w * w // 4
+        if self.head == "pretrained":
+            return transforms + gdn + 75 * c * self.stride**2
         head = 9 * (c * w + 17 * w * w // 2 + residual) + 4 * w * w + 2 * w * self.classes
         blocks = 2 * self.blocks * 9 * f * f
         return transforms + gdn + blocks + head

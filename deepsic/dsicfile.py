@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from deepsic import limits
 from deepsic.labels import THRESHOLD, Label, get_label
+from deepsic.pretrained import LEAST_SIDE
 from deepsic.registry import Registry
 
 if TYPE_CHECKING:
@@ -84,6 +85,21 @@ class DsicFile:
     def image(self) -> np.ndarray:
         """x_hat, uint8 (height, width, 3)."""
         return self.codec.reconstruct(self.symbols, self.header.height, self.header.width)
+
+    def get_thumbnail(self, least: int = LEAST_SIDE) -> np.ndarray:
+        """A small picture, without the reconstruction network; models with a pretrained head only.
+
+        Args:
+          least: its short side is at least so long, unless the picture's own is shorter.
+
+        Returns:
+          uint8, at 1/p of the picture's size for some power p of 2.
+
+        Raises:
+          ModelError: if the model of the file is not here, or its head makes none.
+          CorruptFile: if the payload is damaged.
+        """
+        return self.codec.thumbnail(self.symbols, self.header.height, self.header.width, least)
 
     @functools.cached_property
     def label(self) -> Label:

@@ -137,7 +137,8 @@ def _data(weights: Mapping[str, np.ndarray], name: str, layout: str, *behind: st
 
 def _layouts_of(array: np.ndarray) -> list[str]:
     if array.ndim == 4:
-        return ["conv", "subpixel1", "subpixel2", "subpixel4"]
+        # "same" is the layout of depthwise kernels.
+        return ["conv", "subpixel1", "subpixel2", "subpixel4", "same"]
     return ["same", "dense", "gdn"] if array.ndim == 2 else ["same"]
 
 

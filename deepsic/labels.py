@@ -82,6 +82,11 @@ class Labels:
         return cls(list(classes), [(names or {}).get(c, c) for c in classes], None, parents)
 
     @classmethod
+    def of_imagenet(cls) -> Labels:
+        """All of ImageNet's thousand classes, in the order of their synsets."""
+        return cls.of(list(taxonomy.imagenet().ids[: taxonomy.IMAGENET_CLASSES]))
+
+    @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Labels:
         """Labels from parsed JSON that anybody may have written.
 

@@ -44,7 +44,7 @@ FINGERPRINT_BYTES = 4
 ARCHS = ("pre", "post")
 GRAPHS = {"features": "codec", "reconstruction": "codec", "describe": "head", "decide": "head"}
 # Of a configuration; all else is the codec's.
-HEAD_FIELDS = ("classes", "head_width", "head_depth")
+HEAD_FIELDS = ("classes", "head", "head_width", "head_depth")
 _TABLES = re.compile(r"[0-9a-f]{8}")
 # No other file of the folder is read or written, whatever the manifest says.
 _NAMES = re.compile(
@@ -131,7 +131,9 @@ class Folder:
 
     @property
     def labels(self) -> Labels:
-        """The model's classes."""
+        """The model's classes; those of a pretrained head are always ImageNet's."""
+        if self.config.head == "pretrained":
+            return Labels.of_imagenet()
         values = self._json("labels.json")
         try:
             return Labels.from_dict(values)

@@ -20,7 +20,7 @@ from models.context_rate import ContextRate
 from models.features import FeatureExtractor
 from models.rate import FactorisedPrior
 from models.reconstruction import Reconstruction
-from models.semantics import SemanticHead
+from models.semantics import make_head
 
 
 class Outputs(NamedTuple):
@@ -59,7 +59,7 @@ class DeepSIC(tf.keras.Model):
             else ContextRate(config.latents, config.gains)
         )
         self.reconstruction = Reconstruction(config)
-        self.semantics = SemanticHead(config)
+        self.semantics = make_head(config)
 
     def create_variables(self) -> None:
         """Makes every variable, by one pass over a small picture."""

@@ -28,6 +28,8 @@ def codec_graphs(model: DeepSIC) -> dict[str, bytes]:
 def head_graphs(model: DeepSIC) -> dict[str, bytes]:
     """The head in two: what describes a tile, and what decides from the mean description."""
     head = model.semantics
+    if model.config.head == "pretrained":
+        return {}  # the map is computed without a graph, the network's is shared
     with _folded(model):
         describe = convert(head.describe, (None, None, None, model.config.latents))
     size = head.fc1.kernel.shape[0]

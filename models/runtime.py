@@ -75,6 +75,14 @@ class KerasRuntime:
         """See `Runtime`."""
         return self._describe(tf.constant(f)).numpy()
 
+    @functools.cached_property
+    def _recognise(self) -> Callable:
+        return compiled(self.model.semantics.recognise, (None, None, None, 3))
+
+    def recognise(self, x: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._recognise(tf.constant(x, tf.float32)).numpy()
+
     def decide(self, description: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         return self.model.semantics.decide(tf.constant(description, tf.float32)).numpy()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from deepsic.config import ModelConfig
+from models.pretrained import PretrainedHead
 
 
 class Block(tf.keras.layers.Layer):
@@ -106,3 +107,8 @@ class SemanticHead(tf.keras.layers.Layer):
         self, f: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
         return self.decide(self.describe(f, training), seed if training else None)
+
+
+def make_head(config: ModelConfig) -> SemanticHead | PretrainedHead:
+    """The head that a configuration names."""
+    return PretrainedHead(config) if config.head == "pretrained" else SemanticHead(config)

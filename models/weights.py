@@ -20,6 +20,7 @@ from deepsic.labels import Labels
 from models.context_rate import ContextRate
 from models.deepsic import DeepSIC
 from models.features import FeatureExtractor
+from models.pretrained import PretrainedHead
 from models.reconstruction import Reconstruction
 from models.semantics import SemanticHead
 
@@ -102,7 +103,12 @@ def _inner(transform: FeatureExtractor | Reconstruction) -> Iterator[tuple[str, 
         yield "rate_gains", transform.rate_gains
 
 
-def _head(head: SemanticHead) -> Iterator[tuple[str, tf.keras.layers.Layer]]:
+def _head(
+    head: SemanticHead | PretrainedHead,
+) -> Iterator[tuple[str, tf.keras.layers.Layer]]:
+    if isinstance(head, PretrainedHead):
+        yield from (("map", head.map), ("temperature", head.temperature))
+        return
     yield "even", head.even
     for i, (block, residuals) in enumerate(zip(head.blocks, head.residuals, strict=True), 1):
         yield f"block{i}/conv", block.conv
@@ -158,6 +164,26 @@ def halved(model: DeepSIC) -> dict[str, np.ndarray]:
     return arrays
 
 
+def head_part(model: DeepSIC) -> store.Part:
+    """A model's head as its folder holds it; all weights are halved, see `halved`."""
+    from models import export
+
+    arrays = halved(model)
+    return _part(model, arrays, True, export.head_graphs(model))
+
+
+def _part(
+    model: DeepSIC, arrays: dict[str, np.ndarray], is_head: bool, made: dict[str, bytes]
+) -> store.Part:
+    config = dataclasses.asdict(model.config)
+    del config["arch"]
+    folded = {f"{name}/kernel": behind for name, behind in normalised(model).items()}
+    mine = {n: a for n, a in arrays.items() if n.startswith(HEAD) == is_head}
+    empty = {n: graphs.take_out(graph, mine, folded) for n, graph in made.items()}
+    fields = {k: v for k, v in config.items() if (k in store.HEAD_FIELDS) == is_head}
+    return store.Part(fields, mine, empty)
+
+
 def save(
     path: pathlib.Path, model: DeepSIC, tables: bytes, labels: Labels, card: dict[str, Any]
 ) -> store.Folder:
@@ -175,15 +201,7 @@ def save(
     """
     from models import export
 
-    weights, config = halved(model), dataclasses.asdict(model.config)
-    arch = config.pop("arch")
-    folded = {f"{name}/kernel": behind for name, behind in normalised(model).items()}
-
-    def part(is_head: bool, made: dict[str, bytes]) -> store.Part:
-        mine = {n: a for n, a in weights.items() if n.startswith(HEAD) == is_head}
-        empty = {n: graphs.take_out(graph, mine, folded) for n, graph in made.items()}
-        fields = {k: v for k, v in config.items() if (k in store.HEAD_FIELDS) == is_head}
-        return store.Part(fields, mine, empty)
-
-    codec, head = part(False, export.codec_graphs(model)), part(True, export.head_graphs(model))
+    head = head_part(model)
+    codec = _part(model, halved(model), False, export.codec_graphs(model))
+    arch = model.config.arch
     return store.save(path, arch, codec, head, tables, labels, card)

@@ -54,6 +54,9 @@ class Runtime(Protocol):
     def decide(self, description: np.ndarray) -> np.ndarray:
         """Logits, (n, classes), of descriptions, (n, size), of whole pictures."""
 
+    def recognise(self, x: np.ndarray) -> np.ndarray:
+        """Logits, (n, 1000), of a pretrained head's thumbnails, (n, h, w, 3) in 0–255."""
+
 
 def is_installed(name: str) -> bool:
     """Whether a runtime's packages are there, without importing them."""

@@ -14,7 +14,11 @@ import numpy as np
 from deepsic.coding.parallel import processors
 from deepsic.coding.rangecoder import PythonCoder, RangeCoder
 from deepsic.errors import ModelError
+from deepsic.pretrained import open_network
 from deepsic.store import Folder
+
+# The graph that all models with a pretrained head share.
+NETWORK = "network"
 
 
 class LiteRT:
@@ -61,6 +65,10 @@ class LiteRT:
         """See `Runtime`."""
         return self._run("decide", description, (len(description), self._config.classes))
 
+    def recognise(self, x: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._run(NETWORK, x, (len(x), self._config.classes))
+
     def _run(self, name: str, x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
         """What a graph makes of x; a stranger's graph need not make what it should."""
         with self._lock:
@@ -103,7 +111,7 @@ class _Graph:
 def _load(folder: Folder, name: str) -> _Graph:
     from ai_edge_litert.interpreter import Interpreter
 
-    graph = folder.graph(name)
+    graph = open_network().graph() if name == NETWORK else folder.graph(name)
     try:
         with _quiet():
             return _Graph(Interpreter(model_content=graph, num_threads=processors()))

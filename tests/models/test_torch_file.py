@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from evaluation import torch_file
-from evaluation.torch_file import BadFile, read_tensors
+from models import torch_file
+from models.torch_file import BadFile, read_tensors
 
 
 class _Writer(pickle.Pickler):
