@@ -30,6 +30,9 @@ flags.DEFINE_string("data_dir", None, "Of TFDS; its own default otherwise.")
 flags.DEFINE_integer(
     "examples", 0, "Pictures of the labelled set, spread evenly over it; 0 for all.", lower_bound=0
 )
+flags.DEFINE_integer(
+    "side", 128, "Of the labelled set's squares, pixels; 0 for pictures as they are.", lower_bound=0
+)
 flags.DEFINE_list("models", ["all"], "Names or folders of models; `all` for every shipped one.")
 flags.DEFINE_string("out", "results", "Folder for the results.")
 flags.DEFINE_integer("jobs", 1, "Processes; seconds are most telling with one.", lower_bound=1)
@@ -117,7 +120,8 @@ def semantics(models, out):
     except MissingDataset as error:
         raise cli.UserError(str(error)) from error
     name = f"{F.dataset}, {F.split}"
-    return semantic_study.run(source, name, models, out, jobs=F.jobs, limit=F.examples)
+    options = {"jobs": F.jobs, "limit": F.examples, "side": F.side}
+    return semantic_study.run(source, name, models, out, **options)
 
 
 if __name__ == "__main__":

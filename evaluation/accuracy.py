@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,29 @@ class Share:
 
         interval = binomtest(hits, pictures).proportion_ci(CONFIDENCE, method="wilson")
         return cls(hits / pictures, float(interval.low), float(interval.high))
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """How often one is right over how often another is, on the same pictures, with a 95% interval.
+
+    The interval is that of drawing as many pictures again and again (bootstrap).
+    """
+
+    value: float
+    low: float
+    high: float
+    DRAWS: ClassVar[int] = 2000
+
+    @classmethod
+    def of(cls, ours: np.ndarray, theirs: np.ndarray) -> Ratio:
+        """From bool (N,) each; NaN if the other is never right."""
+        if not theirs.any():
+            return cls(np.nan, np.nan, np.nan)
+        drawn = np.random.default_rng(0).integers(len(ours), size=(cls.DRAWS, len(ours)))
+        ratios = ours[drawn].sum(axis=1) / np.maximum(1, theirs[drawn].sum(axis=1))
+        low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return cls(float(ours.sum() / theirs.sum()), float(low), float(high))
 
 
 def best(scores: np.ndarray, count: int = 5) -> np.ndarray:

@@ -8,13 +8,14 @@ import pathlib
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deepsic import container
+from deepsic.labels import THRESHOLD
 from evaluation import metrics
 from evaluation.accuracy import best
 from evaluation.cache import Cache, Key, source_digest
@@ -31,8 +32,9 @@ CODE = (
     "evaluation/classifier.py",
     "evaluation/classify.py",
     "evaluation/metrics.py",
+    "models/efficientnet.py",
     "evaluation/references.py",
-    "evaluation/torch_file.py",
+    "models/torch_file.py",
 )
 # Pictures whose classification is timed, one by one.
 TIMED = 8
@@ -43,18 +45,20 @@ class Task:
     """A chunk to send through a model, or with folder "" to the classifier as it is.
 
     Attributes:
-      x: uint8 (N, H, W, 3).
+      x: the pictures, uint8 (N, H, W, 3) or a list of (H, W, 3).
       digest: of x.
       folder: of the model.
       classes: ImageNet's numbers of the set's classes, for the classifier; () without one.
       cache: folder.
+      among: numbers of the set's classes among the model's, in the set's order.
     """
 
-    x: np.ndarray
+    x: np.ndarray | list[np.ndarray]
     digest: str
     folder: str
     classes: tuple[int, ...]
     cache: str
+    among: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -67,7 +71,7 @@ class Task:
             "machine": platform.machine(),
         }
         if self.folder:
-            common |= model_key(self.folder)
+            common |= model_key(self.folder) | {"among": list(self.among)}
         if self.classes:
             from evaluation.classifier import SHA256
 
@@ -89,16 +93,16 @@ def _classifier() -> Classifier:
     return classifier.load()
 
 
-def _answers(x: np.ndarray, classes: tuple[int, ...]) -> Record:
+def _answers(x: Sequence[np.ndarray] | np.ndarray, classes: tuple[int, ...]) -> Record:
     """The classifier's five best: of all its classes, and of the set's (numbered as there)."""
-    logits = _classifier().logits(x).numpy()
+    logits = np.concatenate([_classifier().logits(one[None]).numpy() for one in x])
     return {"all": best(logits).tolist(), "some": best(logits[:, list(classes)]).tolist()}
 
 
 def _original(task: Task) -> Record:
     answers = _answers(task.x, task.classes)
     one = _classifier().logits
-    one(task.x[:1])  # compiles
+    one(task.x[0][None])  # compiles
     _, classify_s = _timed(lambda x: one(x[None]).numpy(), task.x[:TIMED])
     return {"answers": answers, "classify_s": classify_s}
 
@@ -108,15 +112,15 @@ def _through(codec: Codec, task: Task) -> Record:
     codec.decompress(codec.compress(task.x[0]))  # the first call compiles and does not count
     files, compress_s = _timed(codec.compress, task.x)
     decompressed, decompress_s = _timed(codec.decompress, files)
-    decoded = np.stack([x_hat for x_hat, _ in decompressed])
+    decoded = [x_hat for x_hat, _ in decompressed]
     features = [codec.features(x) for x in task.x]
     restored = [codec.restore(codec.symbols(f)) for f in features]
     record = {
         "bytes": [len(data) for data in files],
         "label_bytes": [_label_bytes(data) for data in files],
         "psnr_rgb": [metrics.psnr(x, y) for x, y in zip(task.x, decoded, strict=True)],
-        "float": best(np.stack([codec.classify(f) for f in features])).tolist(),
-        "dequantised": best(np.stack([codec.classify(f) for f in restored])).tolist(),
+        **_head(codec, "float", features, task.among),
+        **_head(codec, "dequantised", restored, task.among),
         "compress_s": compress_s,
         "decompress_s": decompress_s,
         "label_s": _timed(lambda data: read_label(codec, data), files)[1],
@@ -126,11 +130,23 @@ def _through(codec: Codec, task: Task) -> Record:
             JPEG.nearest_rate(x, 8 * len(data) / (x.shape[0] * x.shape[1]))[1]
             for x, data in zip(task.x, files, strict=True)
         ]
-        others = np.stack([JPEG.decode(data) for data in jpegs])
+        others = [JPEG.decode(data) for data in jpegs]
         record["decoded"] = _answers(decoded, task.classes)
         record["jpeg"] = _answers(others, task.classes)
         record["jpeg_bytes"] = [len(data) for data in jpegs]
         record["jpeg_psnr_rgb"] = [metrics.psnr(x, y) for x, y in zip(task.x, others, strict=True)]
+    return record
+
+
+def _head(codec: Codec, name: str, maps: Sequence[np.ndarray], among: tuple[int, ...]) -> Record:
+    """What a head says of features: its five best, of all and of the set's classes, and labels."""
+    found = np.stack([codec.classify(f) for f in maps])
+    record = {name: best(found).tolist(), f"{name}_some": best(found[:, list(among)]).tolist()}
+    if codec.labels.imagenet is not None:
+        tree = codec.labels.taxonomy
+        labels = [tree.summarise(p, codec.labels.imagenet, THRESHOLD) for p in found.tolist()]
+        record[f"{name}_labels"] = [(d.node, d.probability) for d in labels]
+        record[f"{name}_confidence"] = found.max(axis=1).tolist()
     return record
 
 

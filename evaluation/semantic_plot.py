@@ -33,6 +33,7 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
     among = min((r["classes"] for r in rows if r["who"] == NAME), default=0)
     rows = [r for r in rows if r["who"] != NAME or r["classes"] == among]
+    rows = [r for r in rows if r["who"] == NAME or r["classes"] == _fewest(r["model"], rows)]
     rows = [r for r in rows if r["who"] != NAME or r["model"] not in repeated(rows)]
     with matplotlib.rc_context(plots.RC):
         figure = plots.new_figure(7.2, 4.4)
@@ -49,6 +50,11 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         axes.set_ylabel("top-1 accuracy (%)")
         axes.legend(fontsize=8, handlelength=3.2)
         plots.save(figure, path)
+
+
+def _fewest(model: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """The smallest number of classes that a model's head chose from."""
+    return min(r["classes"] for r in rows if r["who"] == "head" and r["model"] == model)
 
 
 def repeated(rows: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import re
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from data.sources import Source
 from deepsic import store
 from deepsic.labels import Labels
-from evaluation import classifier, label_cost, paper, semantic_plot, semantics, tables
+from evaluation import calibration, classifier, label_cost, paper, semantic_plot, semantics, tables
 from evaluation.accuracy import confusion
 from evaluation.cache import Cache
 from evaluation.labelled import SIDE
@@ -22,7 +23,7 @@ from evaluation.study import Complaints
 
 # Larger sets have no table of confusion.
 MOST_CLASSES = 50
-HEADS = ("model", "who", "sees", "classes", "bpp", "top-1", "95%", "top-5", "95%")
+HEADS = ("model", "who", "sees", "classes", "bpp", "top-1", "95%", "top-5", "95%", "share", "95%")
 
 
 def run(
@@ -33,6 +34,7 @@ def run(
     *,
     jobs: int,
     limit: int,
+    side: int = SIDE,
 ) -> int:
     """Measures, and writes everything that can be written.
 
@@ -43,6 +45,7 @@ def run(
       out: folder of the results.
       jobs: processes.
       limit: how many pictures at most, spread over the set; 0 for all.
+      side: of the squares that are cut from pictures; 0 for whole pictures as they are.
 
     Returns:
       The exit code: 1 if anything was left out.
@@ -53,8 +56,10 @@ def run(
     if why:
         print(f"Without an independent classifier: {why}")
     cache = Cache(out / "cache")
-    m = semantics.measure(source, subjects, classes, cache, jobs=jobs, limit=limit, report=complain)
-    m.set = f"{name}, {SIDE}×{SIDE}"
+    options: dict[str, Any] = {"jobs": jobs, "limit": limit, "report": complain, "side": side}
+    m = semantics.measure(source, subjects, classes, cache, **options)
+    size = f"{side}×{side}" if side else "as they are"
+    m.set = f"{name}, {size}"
     if not subjects or not len(m.truth):
         complain("error: no model and no picture is left to measure.")
         return 1
@@ -63,12 +68,14 @@ def run(
     tables.write_csv(out / "semantics.csv", semantics.COLUMNS, rows)
     tables.write_csv(out / "label_cost.csv", label_cost.COLUMNS, costs)
     matrices = write_classes(out, m, source.labels, classes)
-    print_all(m, name, rows, costs)
+    print_all(m, name, size, rows, costs)
+    write_calibration(out, semantics.calibrations(m, classes))
     semantic_plot.draw(out / "accuracy", rows)
     section = semantics_section.build(
         out / "accuracy.svg",
         name,
         len(m.truth),
+        size,
         HEADS,
         [cells(r) for r in rows if r["control"] == "no"],
         [cells(r) for r in rows if r["control"] == "yes"],
@@ -80,6 +87,18 @@ def run(
     weights = {s.name: s.fingerprint for s in m.subjects}
     print(f"\nLook at {parts.write(out, {'semantics': section}, weights)}")
     return 1 if complain.count else 0
+
+
+def write_calibration(out: pathlib.Path, found: dict[str, tuple[float, list]]) -> None:
+    """calibration.csv and its table for people; nothing where no model knows the set's tree."""
+    rows = [row for _, mine in found.values() for row in mine]
+    if not rows:
+        return
+    tables.write_csv(out / "calibration.csv", calibration.COLUMNS, rows)
+    print("\nLabels as specific as is at least 50% likely, and whether they are true:")
+    print(tables.as_text(calibration.HEADS, [calibration.cells(r) for r in rows]))
+    for name, (error, _) in found.items():
+        print(f"{name}: expected calibration error of its first answer {error:.1%}")
 
 
 def write_classes(
@@ -130,12 +149,19 @@ def cells(row: dict[str, Any]) -> list[str]:
         shares += [f"{row[top]:.1%}", f"{row[f'{top}_low']:.1%}–{row[f'{top}_high']:.1%}"]
     bpp = f"{row['bpp']:.3f}" if row["model"] else "24"
     model = row["model"] or tables.DASH
-    return [model, row["who"], row["sees"], str(row["classes"]), bpp, *shares]
+    return [model, row["who"], row["sees"], str(row["classes"]), bpp, *shares, *_share(row)]
 
 
-def print_all(m: Measured, name: str, rows: list[dict], costs: list[dict]) -> None:
+def _share(row: dict[str, Any]) -> tuple[str, str]:
+    if math.isnan(row.get("share", math.nan)):
+        return tables.DASH, tables.DASH
+    return f"{row['share']:.1%}", f"{row['share_low']:.1%}–{row['share_high']:.1%}"
+
+
+def print_all(m: Measured, name: str, size: str, rows: list[dict], costs: list[dict]) -> None:
     """Everything for people: ours, the controls, the paper's apart, the cost of the label."""
-    print(f"\n{name}: {len(m.truth)} pictures at {SIDE}×{SIDE}; bpp of whole files")
+    print(f"\n{name}: {len(m.truth)} pictures, {size}; bpp of whole files")
+    print(f"share: top-1 as a share of {classifier.NAME}'s own on the originals")
     own = [r for r in rows if r["control"] == "no"]
     print(tables.as_text(HEADS, [cells(r) for r in own]))
     print(f"\nControls; {classifier.NAME} ran at {classifier.SIDE}×{classifier.SIDE}:")

@@ -11,8 +11,8 @@ import numpy as np
 from data.sources import Source
 from deepsic import store
 from deepsic.labels import Labels
-from evaluation import classifier, workers
-from evaluation.accuracy import Share, right
+from evaluation import calibration, classifier, workers
+from evaluation.accuracy import Ratio, Share, right
 from evaluation.cache import Cache, Key
 from evaluation.classify import Record, Task, work
 from evaluation.labelled import CHUNK, SIDE, chunks
@@ -39,6 +39,9 @@ COLUMNS = (
     "top5_low",
     "top5_high",
     "control",
+    "share",
+    "share_low",
+    "share_high",
 )
 
 
@@ -62,18 +65,25 @@ class Subject:
     order: np.ndarray
     networks: str
 
+    @property
+    def among(self) -> tuple[int, ...]:
+        """Numbers of the set's classes among the model's, in the set's order."""
+        known = {int(c): i for i, c in enumerate(self.order) if c >= 0}
+        return tuple(known[c] for c in sorted(known))
+
 
 @dataclasses.dataclass
 class Measured:
     """Everything that was measured, by subject's name; originals under ORIGINAL.
 
-    `set` is the labelled set's name, for the tables.
+    `set` is the labelled set's name, for the tables; `pixels` those of one picture, on average.
     """
 
     subjects: list[Subject]
     truth: np.ndarray
     records: dict[str, list[Record]]
     set: str = ""
+    pixels: float = SIDE**2
 
     def joined(self, name: str, field: str, inner: str = "") -> np.ndarray:
         """One field of a subject's records, of all pictures."""
@@ -139,6 +149,7 @@ def measure(
     jobs: int,
     limit: int,
     report: Callable[[str], None],
+    side: int = SIDE,
 ) -> Measured:
     """Sends every picture through every model; only what is not in the cache is done.
 
@@ -150,17 +161,22 @@ def measure(
       jobs: processes.
       limit: how many pictures at most, 0 for all.
       report: gets a sentence for each picture that is skipped.
+      side: of the squares that are cut; 0 for whole pictures as they are.
     """
-    folders = [(s.name, s.folder) for s in subjects] + ([(ORIGINAL, "")] if classes else [])
-    keys: dict[str, list[Key]] = {name: [] for name, _ in folders}
+    folders = [(s.name, s.folder, s.among) for s in subjects]
+    folders += [(ORIGINAL, "", ())] if classes else []
+    keys: dict[str, list[Key]] = {name: [] for name, *_ in folders}
+    pixels = 0
     truth: list[np.ndarray] = []
     count = min(limit or source.count, source.count)
 
     def new(bar) -> Iterator[Task]:
-        for chunk in chunks(source, limit, report):
+        nonlocal pixels
+        for chunk in chunks(source, limit, report, side):
             truth.append(chunk.truth)
-            for name, folder in folders:
-                task = Task(chunk.x, chunk.digest, folder, classes, str(cache.folder))
+            pixels += chunk.pixels
+            for name, folder, among in folders:
+                task = Task(chunk.x, chunk.digest, folder, classes, str(cache.folder), among)
                 keys[name].append(task.key)
                 if cache.get(task.key) is None:
                     yield task
@@ -171,7 +187,8 @@ def measure(
         for _ in workers.run(new(bar), work, jobs):
             bar.update(1)
     records = {name: [cache.get(key) for key in mine] for name, mine in keys.items()}
-    return Measured(list(subjects), np.concatenate(truth or [np.zeros(0, int)]), records)
+    known = np.concatenate(truth or [np.zeros(0, int)])
+    return Measured(list(subjects), known, records, pixels=pixels / max(1, len(known)))
 
 
 def answers(m: Measured, subject: Subject, field: str = "") -> np.ndarray:
@@ -182,13 +199,41 @@ def answers(m: Measured, subject: Subject, field: str = "") -> np.ndarray:
       subject: the model.
       field: the features it saw, `float` or `dequantised`; its own if "".
     """
-    own = "float" if subject.arch == "pre" else "dequantised"
-    return subject.order[m.joined(subject.name, field or own)]
+    return subject.order[m.joined(subject.name, field or _own(subject))]
+
+
+def _own(subject: Subject) -> str:
+    return "float" if subject.arch == "pre" else "dequantised"
+
+
+def calibrations(m: Measured, classes: tuple[int, ...]) -> dict[str, tuple[float, list]]:
+    """Expected calibration error, and the rows of `calibration.table`, by model.
+
+    Args:
+      m: from `measure`.
+      classes: from `find_classes`; models and sets of other classes are left out.
+    """
+    found = {}
+    for s in m.subjects:
+        own = _own(s)
+        if classes and all(f"{own}_labels" in r for r in m.records[s.name]):
+            labels = m.joined(s.name, f"{own}_labels")
+            confidence = m.joined(s.name, f"{own}_confidence")
+            right_ones = answers(m, s)[:, 0] == m.truth
+            truth = np.array(classes)[m.truth]
+            rows = calibration.table(s.name, labels[:, 0].astype(int), labels[:, 1], truth)
+            found[s.name] = calibration.expected_error(confidence, right_ones), rows
+    return found
 
 
 def table(m: Measured, classes: tuple[int, ...]) -> list[dict[str, Any]]:
     """Every accuracy with its intervals: COLUMNS, each model's own first, then the controls."""
-    rows = [_row(m, s, HEAD, _sees(s), answers(m, s), len(s.order)) for s in m.subjects]
+    rows = []
+    for s in m.subjects:
+        if len(s.among) < len(s.order):
+            some = m.joined(s.name, f"{_own(s)}_some")
+            rows.append(_row(m, s, HEAD, _sees(s), some, len(s.among)))
+        rows.append(_row(m, s, HEAD, _sees(s), answers(m, s), len(s.order)))
     for s in m.subjects:
         other = "dequantised" if s.arch == "pre" else "float"
         sees = f"{other} features, which it was not trained on"
@@ -200,7 +245,19 @@ def table(m: Measured, classes: tuple[int, ...]) -> list[dict[str, Any]]:
             _row(m, None, classifier.NAME, ORIGINAL, found, among, bpp=24.0, control=True)
             for found, among in _both(m, ORIGINAL, "answers", classes)
         ]
-    return rows
+        _add_shares(m, rows, classes)
+    return [{k: v for k, v in row.items() if k != "right"} for row in rows]
+
+
+def _add_shares(m: Measured, rows: list[dict[str, Any]], classes: tuple[int, ...]) -> None:
+    """Top-1 as a share of the classifier's own on the original, from as many classes."""
+    original = {
+        among: found[:, 0] == m.truth for found, among in _both(m, ORIGINAL, "answers", classes)
+    }
+    for row in rows:
+        if row["classes"] in original:
+            ratio = Ratio.of(row["right"], original[row["classes"]])
+            row |= {"share": ratio.value, "share_low": ratio.low, "share_high": ratio.high}
 
 
 def _sees(subject: Subject) -> str:
@@ -221,7 +278,7 @@ def _classifier_rows(m: Measured, s: Subject, classes: tuple[int, ...]) -> list[
     for field, sees in (("decoded", DECODED), ("jpeg", JPEG_EQUAL)):
         figures = {}
         if field == "jpeg":
-            figures["bpp"] = _bpp(m.mean(s.name, "jpeg_bytes"))
+            figures["bpp"] = _bpp(m, m.mean(s.name, "jpeg_bytes"))
             figures["psnr_rgb"] = m.mean(s.name, "jpeg_psnr_rgb")
             if jpeg_excess(m, s) > MOST_EXCESS:
                 sees = JPEG_SMALLEST
@@ -235,13 +292,13 @@ def jpeg_excess(m: Measured, subject: Subject) -> float:
     return m.mean(subject.name, "jpeg_bytes") / m.mean(subject.name, "bytes")
 
 
-def _bpp(mean_bytes: float) -> float:
-    return 8 * mean_bytes / SIDE**2
+def _bpp(m: Measured, mean_bytes: float) -> float:
+    return 8 * mean_bytes / m.pixels
 
 
 def _row(m: Measured, s: Subject | None, who, sees, found, among, control=False, **figures):
     if s is not None:
-        figures.setdefault("bpp", _bpp(m.mean(s.name, "bytes")))
+        figures.setdefault("bpp", _bpp(m, m.mean(s.name, "bytes")))
         figures.setdefault("psnr_rgb", m.mean(s.name, "psnr_rgb"))
     row = {
         "set": m.set,
@@ -253,6 +310,7 @@ def _row(m: Measured, s: Subject | None, who, sees, found, among, control=False,
         "classes": among,
         "pictures": len(m.truth),
         "control": "yes" if control else "no",
+        "right": found[:, 0] == m.truth,
         **figures,
     }
     for count in (1, 5):

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from evaluation import classifier, label_cost, paper
-from evaluation.labelled import SIDE
 from evaluation.page import parts
 
 
@@ -18,6 +17,7 @@ def build(
     figure: pathlib.Path,
     name: str,
     pictures: int,
+    size: str,
     heads: Sequence[str],
     own: Sequence[Sequence[str]],
     controls: Sequence[Sequence[str]],
@@ -32,6 +32,7 @@ def build(
       figure: SVG of accuracy against rate.
       name: of the labelled set.
       pictures: measured.
+      size: of the pictures, for people.
       heads: of the two tables.
       own: cells of the models' own accuracies.
       controls: cells of the others.
@@ -41,13 +42,13 @@ def build(
       names: of the classes.
     """
     body = [
-        f"<p>{html.escape(name)}: {pictures} pictures, their middle squares at {SIDE}×{SIDE};"
+        f"<p>{html.escape(name)}: {pictures} pictures, {size};"
         " rates of whole files; Wilson's 95% intervals.</p>",
         parts.figure(figure, "top-1 accuracy against rate", ' class="wide"'),
         parts.table(heads, own, text={1, 2}),
         *(f"<p>{html.escape(sentence)}</p>" for sentence in remarks),
         "<h3>Controls</h3>",
-        f"<p>{classifier.NAME} saw the same {SIDE}×{SIDE} pixels, resized to"
+        f"<p>{classifier.NAME} saw the same pixels, resized to"
         f" {classifier.SIDE}×{classifier.SIDE}. Its answers are counted among the set's"
         " classes, which is what the heads choose from, and among all of ImageNet's.</p>",
         parts.table(heads, controls, text={1, 2}),

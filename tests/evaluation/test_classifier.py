@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from data.samples import sample_images
 from deepsic.labels import Labels
@@ -34,21 +33,6 @@ def test_photographs_are_recognised(network, name):
     logits = network.logits(x[None, top : top + side, left : left + side]).numpy()
     assert logits.shape == (1, classifier.CLASSES)
     assert set(np.argsort(-logits[0])[:3].tolist()) & numbers(SHOWN[name])
-
-
-def test_a_folded_convolution_is_convolution_and_normalisation():
-    rng = np.random.default_rng(0)
-    tensors = {
-        "c.weight": rng.normal(size=(4, 3, 3, 3)).astype(np.float32),
-        **{f"b.{n}": rng.uniform(0.5, 2, 4).astype(np.float32) for n in ("weight", "running_var")},
-        **{f"b.{n}": rng.normal(size=4).astype(np.float32) for n in ("bias", "running_mean")},
-    }
-    x = rng.normal(size=(1, 8, 8, 3)).astype(np.float32)
-    plain = tf.nn.conv2d(x, tensors["c.weight"].transpose(2, 3, 1, 0), 1, "SAME")
-    gain = tensors["b.weight"] / np.sqrt(tensors["b.running_var"] + 1e-3)
-    expected = (plain - tensors["b.running_mean"]) * gain + tensors["b.bias"]
-    found = classifier._convolve(x, classifier._fold(tensors, "c", "b"))
-    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):

@@ -13,6 +13,7 @@ from deepsic.codec import Codec
 from evaluation import classifier, classify, label_cost, semantic_study, semantics, study
 from evaluation.labelled import chunks
 from tools.robustness.small_models import CLASSES, make_model, photo
+from training import head
 
 COUNT = 3
 
@@ -197,3 +198,52 @@ def test_heads_on_the_same_networks_are_found(source, pre, post):
     m = semantics.Measured(models, np.zeros(0, int), {})
     assert semantics.trained_apart(m, models[1]) == ["pre"]
     assert semantics.trained_apart(m, models[0]) == []
+
+
+@pytest.fixture(scope="module")
+def thousand(source, pre, tmp_path_factory):
+    """Folder of the results of a model with a pretrained head, on pictures as they are."""
+    path = tmp_path_factory.mktemp("thousand")
+    folder = head.save(path / "m", pre, head.load(pre), {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_cost, "TRIES", 1)
+        models, out = [("m", folder)], path / "out"
+        assert semantic_study.run(source, "a set", models, out, jobs=1, limit=0, side=0) == 0
+    return out
+
+
+def test_pictures_are_measured_as_they_are(thousand, source, pre):
+    (chunk,) = chunks(source, 0, print, side=0)
+    assert {x.shape for x in chunk.x} > {(150, 140, 3)}
+    rows = of(read(thousand / "semantics.csv"), who="head", control="no")
+    bits = sum(8 * len(Codec(pre).compress(x)) for x in chunk.x)
+    # The label of a thousand classes may take a byte or two more.
+    assert float(rows[0]["bpp"]) == pytest.approx(bits / chunk.pixels, rel=0.01)
+    assert "as they are" in rows[0]["set"]
+
+
+def test_a_head_of_more_classes_is_counted_among_the_sets_too(thousand):
+    rows = of(read(thousand / "semantics.csv"), who="head", control="no")
+    assert [r["classes"] for r in rows] == ["3", "1000"]
+    assert float(rows[0]["top1"]) >= float(rows[1]["top1"])
+
+
+def test_shares_are_of_the_classifier_on_the_original(thousand):
+    rows = read(thousand / "semantics.csv")
+    whole = {r["classes"]: float(r["top1"]) for r in of(rows, sees=semantics.ORIGINAL)}
+    for row in rows:
+        if whole[row["classes"]]:
+            assert float(row["share"]) == pytest.approx(
+                float(row["top1"]) / whole[row["classes"]], abs=1e-4
+            )
+            assert float(row["share_low"]) <= float(row["share"]) <= float(row["share_high"])
+        else:
+            assert row["share"] == ""
+
+
+def test_labels_are_counted_by_depth(thousand):
+    rows = read(thousand / "calibration.csv")
+    assert rows[0]["depth"] == "all"
+    assert int(rows[0]["labels"]) == 9
+    deep = [r for r in rows if r["depth"].startswith("depth")]
+    assert sum(int(r["labels"]) for r in deep) == 9
