@@ -50,7 +50,7 @@ def table(
     leaf = np.array([n < known.classes for n in nodes])
     said = np.asarray(probabilities, float)
     groups = [(_ALL, np.ones(len(depth), bool)), ("a class", leaf), ("a general word", ~leaf)]
-    groups += [(f"depth {d}" + "+" * (d == DEEPEST), depth == d) for d in np.unique(depth)]
+    groups += [(f"depth {d}" + "+" * int(d == DEEPEST), depth == d) for d in np.unique(depth)]
     rows = []
     for name, mine in groups:
         if not mine.any():
