@@ -35,7 +35,9 @@ flags.DEFINE_integer("latents", _M.latents, "Channels that are coded.")
 flags.DEFINE_list("strides", list(_M.strides), "Subsampling of the four stages.")
 flags.DEFINE_list("kernels", list(_M.kernels), "Kernel side of the four stages.")
 flags.DEFINE_integer("bits", _M.bits, "B of eq. 1.")
-flags.DEFINE_integer("gains", _M.gains, "Rates that the model knows; 0 for one, without gains.")
+flags.DEFINE_integer(
+    "gains", _M.gains, "Rates that the model knows; 0 for one. It is trained, not exported yet."
+)
 flags.DEFINE_integer("blocks", _M.blocks, "Residual blocks at the coarsest resolution, each side.")
 flags.DEFINE_enum("normalisation", _M.normalisation, ["batch", "gdn"], "Of every stage.")
 flags.DEFINE_float("skip_gain", _M.skip_gain, "Initial gain of the skip paths.")
@@ -70,7 +72,9 @@ flags.DEFINE_list("decay_at", list(_S.decay_at), "When, as fractions of --steps.
 flags.DEFINE_integer("warmup", _S.warmup, "Steps over which the rate rises.")
 flags.DEFINE_float("clip", _S.clip, "Largest gradient norm; 0 for none.")
 flags.DEFINE_float("ema", _S.ema, "Momentum of the weights' moving average; 0 for none.")
-flags.DEFINE_enum("rate", _S.rate, ["marginal", "context"], "What measures R in training.")
+flags.DEFINE_enum(
+    "rate", _S.rate, ["marginal", "context"], "What measures R; with context, no export yet."
+)
 flags.DEFINE_enum(
     "surrogate", _S.surrogate, ["noise", "mixed", "soft"], "What the decoder is trained on."
 )
@@ -225,13 +229,7 @@ def _run(out, config, settings, context, source, extra, init):
     model = run.build_model(config, settings, strategy, init)
     # Before the optimisers are made: their moving averages begin with these weights.
     if not loop.has_checkpoint(out):
-        x = run.start_pictures(settings, source, extra)
-        if settings.start == "linear":
-            run.start_linear(model, settings, x)
-        if init and config.gains and not init.config.gains:
-            run.start_gains(model, settings, init, x)
-        if settings.rate == "context":
-            run.start_rate(model, x)
+        run.start(model, settings, source, extra, init)
     training = loop.Run(out, model, settings, strategy, F.checkpoint_minutes)
     step = training.resume()
     if step:

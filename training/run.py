@@ -22,7 +22,7 @@ from training.averages import use_better
 from training.batches import batches_of
 from training.context.fit import fit
 from training.initialise import linear_block_transform
-from training.loop import Run
+from training.loop import Run, Stopped
 from training.prune import live_channels, prune, usual_symbols
 from training.rates import lambdas
 from training.rescale import rescale
@@ -55,6 +55,26 @@ def build_model(
         if settings.init_scale != 1.0 and not config.gains:
             rescale(model, settings.init_scale)
     return model
+
+
+def start(
+    model: DeepSIC,
+    settings: TrainSettings,
+    source: Source,
+    extra: Source | None,
+    init_from: store.Folder | None,
+) -> None:
+    """Whatever a run begins with that is measured on pictures."""
+    adds_gains = init_from is not None and model.config.gains and not init_from.config.gains
+    if not (settings.start == "linear" or adds_gains or settings.rate == "context"):
+        return
+    x = start_pictures(settings, source, extra)
+    if settings.start == "linear":
+        start_linear(model, settings, x)
+    if init_from is not None and adds_gains:
+        start_gains(model, settings, init_from, x)
+    if settings.rate == "context":
+        start_rate(model, x)
 
 
 def start_linear(model: DeepSIC, settings: TrainSettings, x: np.ndarray) -> None:
@@ -171,8 +191,17 @@ def export(
     card: dict,
     init_from: store.Folder | None,
 ) -> store.Folder:
-    """Fits the coding tables to a trained model and writes it to out/model."""
+    """Fits the coding tables to a trained model and writes it to out/model.
+
+    Raises:
+      Stopped: if the model is of a kind that folders do not hold yet.
+    """
     model, settings = run.model, run.settings
+    if model.config.gains or settings.rate == "context":
+        raise Stopped(
+            f"{out} is trained, and its checkpoint kept; models of --gains or --rate=context cannot"
+            " be exported yet."
+        )
     averaged = use_better(model, run.optimisers, settings, source, extra)
     changed = "features" in settings.parts or settings.init_scale != 1.0
     if init_from is not None and not changed:
