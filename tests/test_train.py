@@ -1,11 +1,17 @@
 """What train.py makes of its flags; in a process of its own, where no other command's stand."""
 
+import dataclasses
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
+
+from deepsic import fields
+from deepsic.config import ModelConfig
+from training.settings import ContextSettings, TrainSettings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIGURE = """
@@ -45,6 +51,30 @@ def test_flags_given_change_the_model_that_a_run_starts_from(start, arguments, e
     assert found["classes"] == 5
 
 
+def test_help_shows_every_setting_once_under_its_group():
+    done = subprocess.run(
+        [sys.executable, "train.py", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    place = [done.stdout.index(f"\n{group}:\n") for group in fields.GROUPS]
+    assert place == sorted(place)
+    for cls, prefix in ((ModelConfig, ""), (TrainSettings, ""), (ContextSettings, "context_")):
+        for field in dataclasses.fields(cls):
+            found = [m.start() for m in re.finditer(f"--{prefix}{field.name}: ", done.stdout)]
+            group = field.metadata["group"]
+            assert len(found) == (group is not None), field.name
+            for at in found:
+                assert sum(p < at for p in place) == fields.GROUPS.index(group) + 1, field.name
+
+
+def test_lists_of_numbers_are_refused_by_their_flag():
+    command = [sys.executable, "train.py", "--strides=4,b,1,1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "--strides takes numbers" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_scaling_needs_a_model_to_scale():
     command = [sys.executable, "train.py", "--init_scale=0.5"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -57,7 +87,6 @@ def test_a_run_starts_from_the_scaled_model(tmp_path):
     from deepsic import store
     from tools.robustness.small_models import make_model
     from training import run, strategies
-    from training.settings import TrainSettings
 
     folder = store.find(make_model(tmp_path / "model", "pre").path)
     strategy = strategies.make_strategy("cpu")

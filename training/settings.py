@@ -1,108 +1,149 @@
-"""Everything that decides how a model is trained; the flags of train.py, one for one."""
+"""Everything that decides how a model is trained; the flags of train.py are made from it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from deepsic.config import PARTS
+from deepsic.config import PARTS, Part
+from deepsic.fields import BEYOND, CONTEXT, EVERYDAY, PAPER, check, setting
 
-
-def _check(settings, names: tuple[str, ...], what: str, fits: Callable[[float], bool]) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if not (math.isfinite(value) and fits(value)):
-            raise ValueError(f"--{settings.PREFIX}{name} must be {what}, not {value}.")
+Crop = Literal["resized", "plain"]
+# Ranges that several settings share.
+POSITIVE = {"least": 1}
+NOT_NEGATIVE = {"least": 0}
+SHARE = {"least": 0, "most": 1}
+AREA = {"above": 0, "most": 1}
+MOMENTUM = {"least": 0, "below": 1}
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
     """How to train. Defaults are the paper's (section IV-B) where it gives them.
 
-    Attributes:
-      lambda1: weight of D (mean squared error, 0–255 scale) in eq. 4.
-      lambda1_top: λ1 of the highest rate of a model with gains, whose lowest has lambda1.
-      lambda2: weight of L_sem (nats) in eq. 4.
-      steps: iterations.
-      batch: patches an iteration, over all replicas.
-      patch: side of a patch, pixels.
-      least_area: smallest share of a picture that a patch shows.
-      crop: `resized` cuts a random part and resizes it to the patch, `plain` cuts patches
-        from pictures as they are.
-      extra_share: share of unlabelled pictures in a batch, if there are any.
-      seed: of initialisation, order, crops and noise.
-      lr: initial rate of the networks.
-      prior_lr: initial rate of the factorised prior.
-      fc_lr_factor: the fully connected layers' rate over the networks'.
-      schedule: `steps` divides the rate by `decay` at each of `decay_at`;
-        `cosine` lets it fall to zero along half a cosine.
-      decay, decay_at: see `schedule`; fractions of `steps`.
-      warmup: steps over which the rate rises from zero.
-      clip: largest global norm of the networks' gradient; 0 for none.
-      ema: momentum of the moving average of the weights; 0 for none.
-      rate: what measures R, `marginal` (eq. 5) or `context`, see `models.context_rate`.
-      surrogate: `noise`, `mixed` or `soft`, see `models.deepsic.DeepSIC.call`.
-      precision: of the convolutions in training, `float32` or `bfloat16`; the latter is
-        faster where the processor multiplies it.
-      start: `random` kernels or the `linear` block transform.
-      init_scale: factor of the features of the model that training starts from, see
-        `training.rescale`.
-      parts: the parts of the model that learn.
-      label_smoothing: share of a label that is spread over all classes.
+    Each field's help says what it is.
+
+    Raises:
+      ValueError: for what cannot be trained with, by the name of its flag.
     """
 
     PREFIX: ClassVar[str] = ""
-    lambda1: float = 0.01
-    lambda1_top: float = 0.01
-    lambda2: float = 0.1
-    steps: int = 8_000_000
-    batch: int = 32
-    patch: int = 128
-    least_area: float = 0.25
-    crop: str = "resized"
-    extra_share: float = 0.5
-    seed: int = 1
-    lr: float = 0.003
-    prior_lr: float = 0.003
-    fc_lr_factor: float = 1.0
-    schedule: str = "steps"
-    decay: float = 5.0
-    decay_at: tuple[float, ...] = (0.5, 0.8)
-    warmup: int = 0
-    clip: float = 0.0
-    ema: float = 0.0
-    rate: str = "marginal"
-    surrogate: str = "noise"
-    precision: str = "float32"
-    start: str = "random"
-    init_scale: float = 1.0
-    parts: tuple[str, ...] = PARTS
-    label_smoothing: float = 0.0
+
+    lambda1: float = setting(
+        0.01,
+        EVERYDAY,
+        "Weight of the distortion D, the mean squared error on the 0-255 scale, beside the rate R"
+        " in bits per pixel (eq. 4).",
+        **NOT_NEGATIVE,
+    )
+    lambda1_top: float = setting(
+        0.01,
+        BEYOND,
+        "Weight of D at the highest rate of a model with --gains; --lambda1 is that at the lowest.",
+        **NOT_NEGATIVE,
+    )
+    lambda2: float = setting(
+        0.1,
+        EVERYDAY,
+        "Weight of the semantic loss, the cross entropy in nats, beside R in bits per pixel"
+        " (eq. 4).",
+        **NOT_NEGATIVE,
+    )
+    steps: int = setting(8_000_000, EVERYDAY, "Number of iterations.", **POSITIVE)
+    batch: int = setting(
+        32, EVERYDAY, "Number of patches in an iteration, over all devices.", **POSITIVE
+    )
+    patch: int = setting(128, PAPER, "Side of the square training patches, pixels.", **POSITIVE)
+    least_area: float = setting(
+        0.25, BEYOND, "Smallest share of a picture's area that a resized patch shows.", **AREA
+    )
+    crop: Crop = setting(
+        "resized",
+        BEYOND,
+        "How patches are cut: `resized` cuts a random part and resizes it to the patch, `plain`"
+        " cuts patches from pictures as they are.",
+    )
+    extra_share: float = setting(
+        0.5, EVERYDAY, "Share of a batch that comes from --extra_images.", **SHARE
+    )
+    seed: int = setting(
+        1,
+        EVERYDAY,
+        "Seed of the initialisation, the order, the crops and the noise.",
+        least=0,
+        most=(1 << 32) - 1,
+    )
+    lr: float = setting(0.003, PAPER, "Initial learning rate of the networks.", **NOT_NEGATIVE)
+    prior_lr: float = setting(0.003, PAPER, "Initial learning rate of the prior.", **NOT_NEGATIVE)
+    fc_lr_factor: float = setting(
+        1.0,
+        BEYOND,
+        "Learning rate of the fully connected layers, as a multiple of --lr.",
+        **NOT_NEGATIVE,
+    )
+    schedule: Literal["steps", "cosine"] = setting(
+        "steps",
+        BEYOND,
+        "How the learning rates fall: `steps` divides them by --decay at each of --decay_at,"
+        " `cosine` lets them fall to zero along half a cosine.",
+    )
+    decay: float = setting(
+        5.0, PAPER, "Divisor of the learning rates at each of --decay_at.", above=0
+    )
+    decay_at: tuple[float, ...] = setting(
+        (0.5, 0.8), PAPER, "Moments of the decays, as shares of --steps.", above=0, below=1
+    )
+    warmup: int = setting(
+        0, BEYOND, "Number of iterations over which the learning rates rise.", **NOT_NEGATIVE
+    )
+    clip: float = setting(
+        0.0,
+        BEYOND,
+        "Largest global norm of the networks' gradient; 0 means no limit.",
+        **NOT_NEGATIVE,
+    )
+    ema: float = setting(
+        0.0, BEYOND, "Momentum of the weights' moving average; 0 means no average.", **MOMENTUM
+    )
+    rate: Literal["marginal", "context"] = setting(
+        "marginal",
+        BEYOND,
+        "What measures R: `marginal` is the factorised prior (eq. 5), `context` also sees a"
+        " symbol's neighbours. Models of `context` are trained but not exported yet.",
+    )
+    surrogate: Literal["noise", "mixed", "soft"] = setting(
+        "noise",
+        BEYOND,
+        "What the decoder sees in training: `noise` gives it the noisy features, `mixed` the"
+        " quantised ones with a straight-through gradient, `soft` the same, and rounds softly"
+        " what R is measured on.",
+    )
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32",
+        BEYOND,
+        "Number format of the convolutions in training; bfloat16 is faster where the processor"
+        " multiplies it.",
+    )
+    start: Literal["random", "linear"] = setting(
+        "random", BEYOND, "Initial kernels: `linear` makes them a linear block transform."
+    )
+    init_scale: float = setting(
+        1.0,
+        BEYOND,
+        "Factor on the features of --init_from's model; for another rate, the square root of the"
+        " new --lambda1 over the old one.",
+        above=0,
+    )
+    parts: tuple[Part, ...] = setting(
+        PARTS, BEYOND, f"Parts of the model that learn, of {', '.join(PARTS)}."
+    )
+    label_smoothing: float = setting(
+        0.0, BEYOND, "Share of each label that is spread over all classes.", **MOMENTUM
+    )
 
     def __post_init__(self) -> None:
-        """Raises ValueError, with the flag's name, for what cannot be trained with."""
-        positive = ("steps", "batch", "patch", "init_scale", "decay")
-        not_negative = (
-            "lambda1",
-            "lambda1_top",
-            "lambda2",
-            "lr",
-            "prior_lr",
-            "fc_lr_factor",
-            "warmup",
-            "clip",
-        )
-        _check(self, positive, "positive", lambda v: v > 0)
-        _check(self, not_negative, "0 or more", lambda v: v >= 0)
-        _check(self, ("extra_share",), "0 to 1", lambda v: 0 <= v <= 1)
-        _check(self, ("least_area",), "more than 0, at most 1", lambda v: 0 < v <= 1)
-        _check(self, ("ema", "label_smoothing"), "0 or more, less than 1", lambda v: 0 <= v < 1)
-        _check(self, ("seed",), "from 0 to 4294967295", lambda v: 0 <= v < 1 << 32)
-        if not all(0 < share < 1 for share in self.decay_at):
-            raise ValueError("--decay_at takes shares of the run, between 0 and 1.")
+        check(self, f"--{self.PREFIX}")
 
     def to_json(self) -> str:
         """The settings as indented JSON text."""
@@ -111,29 +152,29 @@ class TrainSettings:
 
 @dataclasses.dataclass(frozen=True)
 class ContextSettings:
-    """How the context classifier is fitted; the --context_* flags of train.py.
+    """How the context classifier is fitted.
 
-    Attributes:
-      steps: iterations.
-      hidden: units of the classifier's hidden layers.
-      maps: patches whose symbols it is trained on.
-      patch: side of those patches, pixels.
-      least_area: smallest share of a picture that one shows.
-      crop: see `TrainSettings`.
-      extra_share: share of unlabelled pictures among them.
+    Each field's help says what it is.
+
+    Raises:
+      ValueError: for what cannot be fitted with, by the name of its flag.
     """
 
     PREFIX: ClassVar[str] = "context_"
-    steps: int = 3000
-    hidden: int = 48
-    maps: int = 800
-    patch: int = 256
-    least_area: float = 0.5
-    crop: str = "resized"
-    extra_share: float = 0.6
+
+    steps: int = setting(3000, CONTEXT, "Number of iterations.", **POSITIVE)
+    hidden: int = setting(48, CONTEXT, "Number of units in each hidden layer.", **POSITIVE)
+    maps: int = setting(
+        800, CONTEXT, "Number of patches whose symbols the classifier is fitted to.", **POSITIVE
+    )
+    patch: int = setting(256, CONTEXT, "Side of the classifier's patches, pixels.", **POSITIVE)
+    least_area: float = setting(
+        0.5, CONTEXT, "Smallest share of a picture's area that a resized patch shows.", **AREA
+    )
+    crop: Crop = setting("resized", CONTEXT, "How the classifier's patches are cut; see --crop.")
+    extra_share: float = setting(
+        0.6, CONTEXT, "Share of the classifier's patches that comes from --extra_images.", **SHARE
+    )
 
     def __post_init__(self) -> None:
-        """Raises ValueError, with the flag's name, for what cannot be fitted with."""
-        _check(self, ("steps", "hidden", "maps", "patch"), "positive", lambda v: v > 0)
-        _check(self, ("extra_share",), "0 to 1", lambda v: 0 <= v <= 1)
-        _check(self, ("least_area",), "more than 0, at most 1", lambda v: 0 < v <= 1)
+        check(self, f"--{self.PREFIX}")

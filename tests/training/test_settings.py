@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -39,21 +40,26 @@ def test_json_holds_every_setting():
         ("ema", 1.0),
         ("label_smoothing", 1.0),
         ("seed", -1),
+        ("steps", 2.5),
+        ("crop", "round"),
+        ("parts", ("features", "roof")),
     ],
 )
 def test_values_that_cannot_be_trained_with_are_refused_by_their_flag(name, value):
-    with pytest.raises(ValueError, match=f"--{name} must be .*, not {value}"):
+    with pytest.raises(ValueError, match=f"--{name} must be .*, not {re.escape(repr(value))}"):
         TrainSettings(**{name: value})
 
 
 @pytest.mark.parametrize("shares", [(float("nan"),), (0.5, 2.0), (0.0,)])
 def test_decays_are_within_the_run(shares):
-    with pytest.raises(ValueError, match="--decay_at takes shares"):
+    with pytest.raises(ValueError, match="--decay_at must be numbers, above 0 and below 1, not"):
         TrainSettings(decay_at=shares)
 
 
 def test_the_context_classifiers_flags_have_their_own_names():
-    with pytest.raises(ValueError, match="--context_steps must be positive, not 0"):
+    with pytest.raises(
+        ValueError, match="--context_steps must be a whole number, at least 1, not 0"
+    ):
         ContextSettings(steps=0)
 
 
