@@ -45,7 +45,7 @@ class Classifier:
 
     @functools.cached_property
     def _compiled(self):
-        return tf.function(self._logits, reduce_retracing=True)
+        return tf.function(self._logits, autograph=False, reduce_retracing=True)
 
     def logits(self, x: np.ndarray) -> tf.Tensor:
         """From uint8 (N, H, W, 3), which is resized, to float32 (N, CLASSES)."""

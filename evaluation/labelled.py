@@ -43,7 +43,7 @@ class Chunk:
 
 @functools.cache
 def _cutter(side: int):
-    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
     def cut(encoded: tf.Tensor) -> tf.Tensor:
         if not side:
             return tf.io.decode_image(encoded, channels=3, expand_animations=False)

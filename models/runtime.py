@@ -20,7 +20,7 @@ def compiled(network: Callable, shape: tuple[int | None, ...]) -> Callable:
     TensorFlow complains that they were traced too often.
     """
     spec = tf.TensorSpec(shape, tf.float32)
-    traced = tf.function(lambda x: network(x), input_signature=[spec])
+    traced = tf.function(lambda x: network(x), input_signature=[spec], autograph=False)
     return traced.get_concrete_function()
 
 

@@ -52,7 +52,7 @@ def _loss(model: DeepSIC, settings: TrainSettings, source: Source, extra: Source
     s = settings
     batch = min(8, source.count)
 
-    @tf.function
+    @tf.function(autograph=False)
     def total(x: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
         rates = draw_rates(s, model.config.gains, x.shape[0], tf.constant([s.seed, 0]))
         out = model(x, rates.rate_index)

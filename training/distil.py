@@ -92,7 +92,7 @@ class _Step:
         self._unit = float(tf.math.reduce_std(self._kernel))
         self._adam = tf.keras.optimizers.Adam(0.0)
         self._adam.build([self._kernel, self._bias])
-        self._compiled = tf.function(self._run)
+        self._compiled = tf.function(self._run, autograph=False)
 
     def __call__(self, number: int, x: np.ndarray, answers: np.ndarray, side: int) -> tf.Tensor:
         s = self._settings

@@ -32,7 +32,7 @@ def solve(
       kernel, float32 (side, side, latents, 3·stride²), and bias, float32 (3·stride²,).
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def sums(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = tf.cast(x, tf.float32)
         f = features(x)

@@ -34,7 +34,7 @@ class TrainStep:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.skipped = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._compiled = tf.function(self._distributed)
+        self._compiled = tf.function(self._distributed, autograph=False)
 
     def __call__(self, batch) -> Losses:
         """Runs one step; returns the means over all replicas."""

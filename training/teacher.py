@@ -91,7 +91,7 @@ def ask(x: np.ndarray, folder: pathlib.Path) -> Lesson:
 def _probabilities(variant, x: np.ndarray) -> np.ndarray:
     network, size = EfficientNet(variant.weights()), (variant.side, variant.side)
 
-    @tf.function
+    @tf.function(autograph=False)
     def answer(batch: tf.Tensor) -> tf.Tensor:
         batch = tf.cast(batch, tf.float32)
         return tf.nn.softmax(network(tf.image.resize(batch, size, "bicubic", antialias=True)))
