@@ -8,7 +8,8 @@ from typing import Any
 
 from evaluation import plots
 from evaluation.classifier import NAME
-from evaluation.semantics import DECODED, JPEG_EQUAL, JPEG_SMALLEST, ORIGINAL
+from evaluation.semantic_table import DECODED, JPEG_EQUAL, JPEG_SMALLEST
+from evaluation.semantics import ORIGINAL
 
 JPEGS = (JPEG_EQUAL, JPEG_SMALLEST)
 # Label, colour, marker, dash; who answers, what is seen, by whose files.
@@ -27,7 +28,8 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
     Args:
       path: of the figure, without extension.
-      rows: from `semantics.table`; of the classifier's, those among the set's classes are drawn.
+      rows: from `semantic_table.table`; of the classifier's, those among the set's classes
+        are drawn.
     """
     import matplotlib
 

@@ -13,7 +13,16 @@ import numpy as np
 from data.sources import Source
 from deepsic import store
 from deepsic.labels import Labels
-from evaluation import calibration, classifier, label_cost, paper, semantic_plot, semantics, tables
+from evaluation import (
+    calibration,
+    classifier,
+    label_cost,
+    paper,
+    semantic_plot,
+    semantic_table,
+    semantics,
+    tables,
+)
 from evaluation.accuracy import confusion
 from evaluation.cache import Cache
 from evaluation.labelled import SIDE
@@ -63,13 +72,13 @@ def run(
     if not subjects or not len(m.truth):
         complain("error: no model and no picture is left to measure.")
         return 1
-    rows = semantics.table(m, classes)
+    rows = semantic_table.table(m, classes)
     costs = label_cost.table(m, cache)
-    tables.write_csv(out / "semantics.csv", semantics.COLUMNS, rows)
+    tables.write_csv(out / "semantics.csv", semantic_table.COLUMNS, rows)
     tables.write_csv(out / "label_cost.csv", label_cost.COLUMNS, costs)
     matrices = write_classes(out, m, source.labels, classes)
     print_all(m, name, size, rows, costs)
-    write_calibration(out, semantics.calibrations(m, classes))
+    write_calibration(out, semantic_table.calibrations(m, classes))
     semantic_plot.draw(out / "accuracy", rows)
     section = semantics_section.build(
         out / "accuracy.svg",
@@ -186,7 +195,7 @@ def remarks(m: Measured, rows: Sequence[dict[str, Any]]) -> list[str]:
     if few:
         among = " or ".join(map(str, few))
         found.append(f"Top-5 of {among} classes says little: guessing has {500 // few[-1]}%.")
-    larger = [r for r in rows if r["sees"] == semantics.JPEG_SMALLEST]
+    larger = [r for r in rows if r["sees"] == semantic_table.JPEG_SMALLEST]
     if larger:
         names = ", ".join(dict.fromkeys(r["model"] for r in larger))
         found.append(f"At quality 1 JPEG still takes more bits than {names}.")

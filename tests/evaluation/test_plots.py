@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from evaluation import plots, semantic_plot, semantics
+from evaluation import plots, semantic_plot, semantic_table
 from evaluation.curves import curves_of, published
 from evaluation.metrics import METRICS
 from evaluation.references import REFERENCES
@@ -60,7 +60,7 @@ def test_accuracy_is_drawn_of_own_rows_and_of_controls(tmp_path):
 
 
 def test_controls_of_one_codec_are_drawn_once():
-    decoded = {"sees": semantics.DECODED, "who": "classifier"}
+    decoded = {"sees": semantic_table.DECODED, "who": "classifier"}
     rows = [
         {**decoded, "model": "pre-a", "arch": "pre", "psnr_rgb": 30.5},
         {**decoded, "model": "post-a", "arch": "post", "psnr_rgb": 30.5},

@@ -10,7 +10,15 @@ from PIL import Image
 from data.sources import open_source
 from deepsic import store
 from deepsic.codec import Codec
-from evaluation import classifier, classify, label_cost, semantic_study, semantics, study
+from evaluation import (
+    classifier,
+    classify,
+    label_cost,
+    semantic_study,
+    semantic_table,
+    semantics,
+    study,
+)
 from evaluation.labelled import chunks
 from tools.robustness.small_models import CLASSES, make_model, photo
 from training import head
@@ -113,19 +121,19 @@ def measured_beside_jpeg(source, pre, jpeg_bytes):
 
 
 @pytest.mark.parametrize(
-    ("jpeg_bytes", "sees"), [(104, semantics.JPEG_EQUAL), (120, semantics.JPEG_SMALLEST)]
+    ("jpeg_bytes", "sees"), [(104, semantic_table.JPEG_EQUAL), (120, semantic_table.JPEG_SMALLEST)]
 )
 def test_jpeg_that_cannot_be_so_small_is_not_called_equal(source, pre, jpeg_bytes, sees):
     m = measured_beside_jpeg(source, pre, jpeg_bytes)
-    rows = semantics.table(m, (0, 1, 2))
+    rows = semantic_table.table(m, (0, 1, 2))
     assert {r["sees"] for r in rows if "JPEG" in r["sees"]} == {sees}
     told = [s for s in semantic_study.remarks(m, rows) if "quality 1" in s]
-    assert len(told) == (sees == semantics.JPEG_SMALLEST)
+    assert len(told) == (sees == semantic_table.JPEG_SMALLEST)
 
 
 def test_a_classifiers_answers_are_listed_once_if_the_set_has_all_its_classes(source, pre):
     m = measured_beside_jpeg(source, pre, 100)
-    rows = semantics.table(m, tuple(range(classifier.CLASSES)))
+    rows = semantic_table.table(m, tuple(range(classifier.CLASSES)))
     assert len(of(rows, sees=semantics.ORIGINAL)) == 1
 
 
