@@ -32,7 +32,7 @@ def find_weights() -> pathlib.Path:
     return _variant().find()
 
 
-class Classifier:
+class ControlClassifier:
     """The network on pictures of any size.
 
     Args:
@@ -61,6 +61,6 @@ class Classifier:
         return self._network(x)
 
 
-def load() -> Classifier:
+def load() -> ControlClassifier:
     """The classifier as installed; raises Missing."""
-    return Classifier(EfficientNet(_variant().weights()))
+    return ControlClassifier(EfficientNet(_variant().weights()))

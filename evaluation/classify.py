@@ -24,7 +24,7 @@ from evaluation.references import JPEG
 
 if TYPE_CHECKING:
     from deepsic.codec import Codec
-    from evaluation.classifier import Classifier
+    from evaluation.classifier import ControlClassifier
 
 Record = dict[str, Any]
 CODE = (
@@ -41,7 +41,7 @@ TIMED = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class ChunkTask:
     """A chunk to send through a model, or with folder "" to the classifier as it is.
 
     Attributes:
@@ -80,14 +80,14 @@ class Task:
         return common
 
 
-def work(task: Task) -> None:
+def work(task: ChunkTask) -> None:
     """Measures a chunk into the cache."""
     record = _original(task) if not task.folder else _through(codec_of(task.folder), task)
     Cache(pathlib.Path(task.cache)).put(task.key, record)
 
 
 @functools.cache
-def _classifier() -> Classifier:
+def _classifier() -> ControlClassifier:
     from evaluation import classifier
 
     return classifier.load()
@@ -99,7 +99,7 @@ def _answers(x: Sequence[np.ndarray] | np.ndarray, classes: tuple[int, ...]) -> 
     return {"all": best(logits).tolist(), "some": best(logits[:, list(classes)]).tolist()}
 
 
-def _original(task: Task) -> Record:
+def _original(task: ChunkTask) -> Record:
     answers = _answers(task.x, task.classes)
     one = _classifier().logits
     one(task.x[0][None])  # compiles
@@ -107,7 +107,7 @@ def _original(task: Task) -> Record:
     return {"answers": answers, "classify_s": classify_s}
 
 
-def _through(codec: Codec, task: Task) -> Record:
+def _through(codec: Codec, task: ChunkTask) -> Record:
     """A chunk compressed to files and back, and classified from both kinds of features."""
     codec.decompress(codec.compress(task.x[0]))  # the first call compiles and does not count
     files, compress_s = _timed(codec.compress, task.x)

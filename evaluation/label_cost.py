@@ -15,7 +15,7 @@ import numpy as np
 from evaluation import classifier
 from evaluation.cache import ROOT, Cache, source_digest
 from evaluation.measure import codec_of, model_key
-from evaluation.semantics import ORIGINAL, Measured, Subject
+from evaluation.semantics import ORIGINAL, Measured, ModelUnderTest
 
 COLUMNS = (
     "model",
@@ -56,7 +56,7 @@ def table(m: Measured, cache: Cache) -> list[dict[str, Any]]:
     ]
 
 
-def _commands(subject: Subject, cache: Cache) -> dict[str, float]:
+def _commands(subject: ModelUnderTest, cache: Cache) -> dict[str, float]:
     key = {
         "what": "commands",
         **model_key(subject.folder),
@@ -69,7 +69,7 @@ def _commands(subject: Subject, cache: Cache) -> dict[str, float]:
     return found
 
 
-def _time_commands(subject: Subject) -> dict[str, float]:
+def _time_commands(subject: ModelUnderTest) -> dict[str, float]:
     rng = np.random.default_rng(0)
     x = rng.integers(96, 160, (8, 8, 3), np.uint8).repeat(16, axis=0).repeat(16, axis=1)
     with tempfile.TemporaryDirectory() as folder:

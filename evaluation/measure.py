@@ -112,7 +112,7 @@ def model_key(folder: str) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class PictureTask:
     """Points to measure of one subject on one picture."""
 
     picture: Picture
@@ -122,7 +122,7 @@ class Task:
     jobs: int
 
 
-def work(task: Task) -> list[str]:
+def work(task: PictureTask) -> list[str]:
     """Measures the points of a task into the cache; returns what went wrong, a sentence each."""
     try:
         x, meter = _open(task.picture)

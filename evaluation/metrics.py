@@ -42,7 +42,7 @@ def ms_ssim(x: np.ndarray, x_hat: np.ndarray) -> float:
     if min(x.shape[:2]) < MS_SSIM_LEAST_SIDE:
         return math.nan
     levels = pyramid(_planes(x))
-    return float(_ms_ssim([_Level.of(a) for a in levels], _planes(x_hat)).mean())
+    return float(_ms_ssim([_Scale.of(a) for a in levels], _planes(x_hat)).mean())
 
 
 def decibels(similarity: float) -> float:
@@ -60,9 +60,9 @@ class Meter:
     def __init__(self, x: np.ndarray) -> None:
         self.x = x
         self.y = luma(x)
-        self.levels: list[_Level] = []
+        self.levels: list[_Scale] = []
         if min(self.y.shape) >= MS_SSIM_LEAST_SIDE:
-            self.levels = [_Level.of(a) for a in pyramid(_planes(x, self.y))]
+            self.levels = [_Scale.of(a) for a in pyramid(_planes(x, self.y))]
 
     def measure(self, x_hat: np.ndarray) -> dict[str, float]:
         """All four figures of a decoding, uint8 (H, W, 3); MS-SSIM nan if a side is short."""
@@ -84,7 +84,7 @@ def measure(x: np.ndarray, x_hat: np.ndarray) -> dict[str, float]:
     return Meter(x).measure(x_hat)
 
 
-class _Level(NamedTuple):
+class _Scale(NamedTuple):
     """One scale of an original, (planes, H, W), and its windowed moments."""
 
     x: np.ndarray
@@ -92,7 +92,7 @@ class _Level(NamedTuple):
     square: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray) -> _Level:
+    def of(cls, x: np.ndarray) -> _Scale:
         return cls(x, blur(x), blur(x * x))
 
 
@@ -134,7 +134,7 @@ def pyramid(x: np.ndarray) -> list[np.ndarray]:
     return scales
 
 
-def similarity(level: _Level, x_hat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def similarity(level: _Scale, x_hat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """SSIM and its contrast-structure part at one scale, means over positions, (planes,)."""
     mean = blur(x_hat)
     product = level.mean * mean
@@ -146,7 +146,7 @@ def similarity(level: _Level, x_hat: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return tuple(v.mean(axis=(1, 2), dtype=np.float64) for v in (whole, structure))  # type: ignore
 
 
-def _ms_ssim(levels: list[_Level], x_hat: np.ndarray) -> np.ndarray:
+def _ms_ssim(levels: list[_Scale], x_hat: np.ndarray) -> np.ndarray:
     """MS-SSIM of each plane, (planes,); negative similarities count as none."""
     result = np.ones(len(x_hat))
     pairs = zip(levels, pyramid(x_hat), WEIGHTS, strict=True)

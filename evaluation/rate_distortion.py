@@ -13,7 +13,7 @@ import numpy as np
 from deepsic import images
 from evaluation import tables, workers
 from evaluation.cache import Cache, digest
-from evaluation.measure import Picture, Row, Subject, Task, key_of, work
+from evaluation.measure import Picture, PictureTask, Row, Subject, key_of, work
 from evaluation.metrics import METRICS
 
 FIGURES = ("bpp", *METRICS, "encode_s", "decode_s")
@@ -75,7 +75,7 @@ def measure(
         for subject in subjects:
             new = [s for s in subject.settings if cache.get(key_of(subject, s, picture)) is None]
             if new:
-                tasks.append(Task(picture, subject, tuple(new), str(cache.folder), jobs))
+                tasks.append(PictureTask(picture, subject, tuple(new), str(cache.folder), jobs))
     points = sum(len(t.settings) for t in tasks)
     with workers.progress(points, "rate and distortion") as bar:
         for task, troubles in workers.run(tasks, work, jobs):

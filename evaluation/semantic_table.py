@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation import calibration, classifier
 from evaluation.accuracy import Ratio, Share, right
-from evaluation.semantics import ORIGINAL, Measured, Subject, answers
+from evaluation.semantics import ORIGINAL, Measured, ModelUnderTest, answers
 
 HEAD = "head"
 DECODED, JPEG_EQUAL, JPEG_SMALLEST = "decoded pictures", "JPEG at equal bpp", "JPEG at its smallest"
@@ -101,7 +101,9 @@ def _both(m: Measured, name: str, field: str, classes: tuple[int, ...]):
         yield order[m.joined(name, field, "all")], classifier.CLASSES
 
 
-def _classifier_rows(m: Measured, s: Subject, classes: tuple[int, ...]) -> list[dict[str, Any]]:
+def _classifier_rows(
+    m: Measured, s: ModelUnderTest, classes: tuple[int, ...]
+) -> list[dict[str, Any]]:
     rows = []
     for field, sees in (("decoded", DECODED), ("jpeg", JPEG_EQUAL)):
         figures = {}
@@ -115,7 +117,7 @@ def _classifier_rows(m: Measured, s: Subject, classes: tuple[int, ...]) -> list[
     return rows
 
 
-def jpeg_excess(m: Measured, subject: Subject) -> float:
+def jpeg_excess(m: Measured, subject: ModelUnderTest) -> float:
     """By which factor the JPEGs beside a model are larger: they cannot be as small as one likes."""
     return m.mean(subject.name, "jpeg_bytes") / m.mean(subject.name, "bytes")
 
@@ -124,7 +126,7 @@ def _bpp(m: Measured, mean_bytes: float) -> float:
     return 8 * mean_bytes / m.pixels
 
 
-def _row(m: Measured, s: Subject | None, who, sees, found, among, control=False, **figures):
+def _row(m: Measured, s: ModelUnderTest | None, who, sees, found, among, control=False, **figures):
     if s is not None:
         figures.setdefault("bpp", _bpp(m, m.mean(s.name, "bytes")))
         figures.setdefault("psnr_rgb", m.mean(s.name, "psnr_rgb"))

@@ -12,15 +12,15 @@ from deepsic import store
 from deepsic.labels import Labels
 from evaluation import classifier, workers
 from evaluation.cache import Cache, Key
-from evaluation.classify import Record, Task, work
+from evaluation.classify import ChunkTask, Record, work
 from evaluation.labelled import CHUNK, SIDE, chunks
 
 ORIGINAL = "original pixels"
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
-    """A model to measure.
+class ModelUnderTest:
+    """A model whose labels are measured.
 
     Attributes:
       name: in the tables.
@@ -57,7 +57,7 @@ class Measured:
     `set` is the labelled set's name, for the tables; `pixels` those of one picture, on average.
     """
 
-    subjects: list[Subject]
+    subjects: list[ModelUnderTest]
     truth: np.ndarray
     records: dict[str, list[Record]]
     set: str = ""
@@ -78,7 +78,7 @@ def open_subjects(
     models: Sequence[tuple[str, store.Folder]],
     classes: Sequence[str],
     report: Callable[[str], None],
-) -> list[Subject]:
+) -> list[ModelUnderTest]:
     """The models that know every class of a set; `report` gets a sentence for each other."""
     found = []
     for name, folder in models:
@@ -90,7 +90,7 @@ def open_subjects(
         numbers = {c: i for i, c in enumerate(classes)}
         order = np.array([numbers.get(c, -1) for c in known])
         found.append(
-            Subject(
+            ModelUnderTest(
                 name,
                 folder.reference,
                 folder.fingerprints[0].hex(),
@@ -120,7 +120,7 @@ def find_classes(labels: Sequence[str]) -> tuple[tuple[int, ...], str]:
 
 def measure(
     source: Source,
-    subjects: Sequence[Subject],
+    subjects: Sequence[ModelUnderTest],
     classes: tuple[int, ...],
     cache: Cache,
     *,
@@ -148,13 +148,13 @@ def measure(
     truth: list[np.ndarray] = []
     count = min(limit or source.count, source.count)
 
-    def new(bar) -> Iterator[Task]:
+    def new(bar) -> Iterator[ChunkTask]:
         nonlocal pixels
         for chunk in chunks(source, limit, report, side):
             truth.append(chunk.truth)
             pixels += chunk.pixels
             for name, folder, among in folders:
-                task = Task(chunk.x, chunk.digest, folder, classes, str(cache.folder), among)
+                task = ChunkTask(chunk.x, chunk.digest, folder, classes, str(cache.folder), among)
                 keys[name].append(task.key)
                 if cache.get(task.key) is None:
                     yield task
@@ -169,7 +169,7 @@ def measure(
     return Measured(list(subjects), known, records, pixels=pixels / max(1, len(known)))
 
 
-def answers(m: Measured, subject: Subject, field: str = "") -> np.ndarray:
+def answers(m: Measured, subject: ModelUnderTest, field: str = "") -> np.ndarray:
     """A head's answers as classes of the set, best first: int (N, up to 5).
 
     Args:
@@ -180,7 +180,7 @@ def answers(m: Measured, subject: Subject, field: str = "") -> np.ndarray:
     return subject.order[m.joined(subject.name, field or subject.own)]
 
 
-def trained_apart(m: Measured, subject: Subject) -> list[str]:
+def trained_apart(m: Measured, subject: ModelUnderTest) -> list[str]:
     """Models whose head was trained on the float features of a `post` model's own networks."""
     if subject.arch != "post":
         return []

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-Task = TypeVar("Task")
+T = TypeVar("T")
 
 
 class WorkerDied(Exception):
@@ -27,9 +27,7 @@ def progress(total: int, description: str) -> tqdm:
     return tqdm(total=total, desc=description, disable=not sys.stderr.isatty())
 
 
-def run(
-    tasks: Iterable[Task], work: Callable[[Task], Any], jobs: int
-) -> Iterator[tuple[Task, Any]]:
+def run(tasks: Iterable[T], work: Callable[[T], Any], jobs: int) -> Iterator[tuple[T, Any]]:
     """Does every task and yields it with its result, in the order of finishing.
 
     Args:
@@ -48,8 +46,8 @@ def run(
 
 
 def _in_processes(
-    tasks: Iterator[Task], work: Callable[[Task], Any], jobs: int
-) -> Iterator[tuple[Task, Any]]:
+    tasks: Iterator[T], work: Callable[[T], Any], jobs: int
+) -> Iterator[tuple[T, Any]]:
     first = list(itertools.islice(tasks, 1))
     if not first:
         return
@@ -69,8 +67,8 @@ def _in_processes(
 
 
 def _keep_busy(
-    pool: ProcessPoolExecutor, tasks: Iterator[Task], work: Callable[[Task], Any], waiting: int
-) -> Iterator[tuple[Task, Any]]:
+    pool: ProcessPoolExecutor, tasks: Iterator[T], work: Callable[[T], Any], waiting: int
+) -> Iterator[tuple[T, Any]]:
     """Hands tasks out as others finish, so that few lie in memory at once."""
     pending = {pool.submit(work, task): task for task in itertools.islice(tasks, waiting)}
     while pending:

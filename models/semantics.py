@@ -17,7 +17,7 @@ from deepsic.config import ModelConfig
 from models.pretrained import PretrainedHead
 
 
-class Block(tf.keras.layers.Layer):
+class ConvBlock(tf.keras.layers.Layer):
     """Convolution, batch normalisation, ReLU."""
 
     def __init__(self, filters: int, stride: int, name: str) -> None:
@@ -31,12 +31,12 @@ class Block(tf.keras.layers.Layer):
         return tf.nn.relu(self.batch(self.conv(x), training=training))
 
 
-class Residual(tf.keras.layers.Layer):
-    """Two convolutions whose sum with their input goes on; at first they add nothing."""
+class BasicBlock(tf.keras.layers.Layer):
+    """ResNet's basic block: adds to its input what two convolutions find; nothing at the start."""
 
     def __init__(self, filters: int, name: str) -> None:
         super().__init__(name=name, dtype="float32")
-        self.first = Block(filters, 1, name="first")
+        self.first = ConvBlock(filters, 1, name="first")
         self.conv = tf.keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv")
         self.batch = tf.keras.layers.BatchNormalization(
             dtype="float32", gamma_initializer="zeros", name="batch"
@@ -52,7 +52,7 @@ class SemanticHead(tf.keras.layers.Layer):
 
     Call with f, float32 (N, h, w, latents) in (-1, 1): the float features in
     `pre`, the dequantised ones in `post`. Returns logits, float32 (N, classes);
-    their softmax is the belief.
+    their softmax is the probability of each class.
     """
 
     DROPOUT = 0.3
@@ -65,11 +65,12 @@ class SemanticHead(tf.keras.layers.Layer):
         first = 2 if config.stride < 16 else 1
         plan = [(width, 1), (3 * width // 2, first), (2 * width, 2), (2 * width, 1)]
         self.blocks = [
-            Block(filters, stride, name=f"block{i + 1}") for i, (filters, stride) in enumerate(plan)
+            ConvBlock(filters, stride, name=f"block{i + 1}")
+            for i, (filters, stride) in enumerate(plan)
         ]
         self.residuals = [
             [
-                Residual(filters, name=f"residual{i + 1}_{k + 1}")
+                BasicBlock(filters, name=f"residual{i + 1}_{k + 1}")
                 for k in range(config.head_depth if i < 3 else 0)
             ]
             for i, (filters, _) in enumerate(plan)

@@ -18,7 +18,7 @@ PROTOCOL = 1001
 _STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
-class BadFile(Exception):
+class BadTorchFile(Exception):
     """The file is none of the kind that is understood here."""
 
 
@@ -49,12 +49,12 @@ class _Unpickler(pickle.Unpickler):
             return _rebuild
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
-        raise BadFile(f"it names {module}.{name}, which no file of weights needs.")
+        raise BadTorchFile(f"it names {module}.{name}, which no file of weights needs.")
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, dtype, key, _, size, view = pid
         if kind != "storage" or view is not None or not isinstance(dtype, np.dtype):
-            raise BadFile("it holds a storage of an unknown kind.")
+            raise BadTorchFile("it holds a storage of an unknown kind.")
         return _Storage(str(key), dtype, int(size))
 
 
@@ -62,21 +62,21 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The tensors of a dictionary saved by torch.save before version 1.6.
 
     Raises:
-      BadFile: if the file is another, or damaged.
+      BadTorchFile: if the file is another, or damaged.
     """
     with path.open("rb") as handle:
         try:
             if [_load(handle), _load(handle)] != [MAGIC, PROTOCOL]:
-                raise BadFile("it is no PyTorch file of the older kind.")
+                raise BadTorchFile("it is no PyTorch file of the older kind.")
             _load(handle)  # sizes of C types, which the storages' names settle
             tensors = _load(handle)
             storages = _read_storages(handle, tensors, _load(handle))
             return {name: _view(storages[t.storage.key], t) for name, t in tensors.items()}
-        except BadFile as error:
-            raise BadFile(f"{path} is not read: {error}") from None
+        except BadTorchFile as error:
+            raise BadTorchFile(f"{path} is not read: {error}") from None
         # What unpicklers raise on damaged files has no end.
         except Exception as error:
-            raise BadFile(f"{path} is damaged: {error}.") from error
+            raise BadTorchFile(f"{path} is damaged: {error}.") from error
 
 
 def _load(handle: BinaryIO) -> Any:
@@ -90,7 +90,7 @@ def _read_storages(handle: BinaryIO, tensors: dict, keys: list[str]) -> dict[str
         size = int.from_bytes(handle.read(8), "little")
         storage = known[key]
         if size != storage.size:
-            raise BadFile("a storage is not as long as its tensor says.")
+            raise BadTorchFile("a storage is not as long as its tensor says.")
         data = handle.read(size * storage.dtype.itemsize)
         found[key] = np.frombuffer(data, storage.dtype, size)
     return found
@@ -102,7 +102,7 @@ def _view(storage: np.ndarray, tensor: _Tensor) -> np.ndarray:
     inside = tensor.offset >= 0 and all(n >= 0 for n in tensor.shape)
     inside &= all(s >= 0 for s in tensor.strides) and tensor.offset + sum(steps) < len(storage)
     if not inside:
-        raise BadFile("a tensor reaches beyond its storage.")
+        raise BadTorchFile("a tensor reaches beyond its storage.")
     strides = [s * storage.itemsize for s in tensor.strides]
     view = np.lib.stride_tricks.as_strided(
         storage[tensor.offset :], tensor.shape, strides, writeable=False

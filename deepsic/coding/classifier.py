@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepsic.coding.interlace import PASSES, REACH, Block, tap_indices
+from deepsic.coding.interlace import PASSES, REACH, RowBlock, tap_indices
 from deepsic.coding.rangecoder import PRECISION
 from deepsic.coding.tables import (
     HIDDEN_BITS,
@@ -75,7 +75,7 @@ class Symbols(NamedTuple):
     at: np.ndarray
 
 
-class Classifier:
+class ContextClassifier:
     """Tables made ready for use.
 
     Attributes:
@@ -123,7 +123,7 @@ class Classifier:
         values: np.ndarray = p.of(levels) - self.tables.centre.astype(np.int16)
         inner[..., :-1] = np.clip(values, -clip, clip)
 
-    def context(self, field: np.ndarray, block: Block) -> Context:
+    def context(self, field: np.ndarray, block: RowBlock) -> Context:
         """The spatial layer and the predictor; asks only for what passes before have revealed."""
         number, c = block.number, self.tables.channels
         at = tap_indices(block, field.shape[1])

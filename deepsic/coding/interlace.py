@@ -79,7 +79,7 @@ def _taps(number: int) -> tuple[tuple[int, int], ...]:
 TAPS = tuple(_taps(n) for n in range(len(PASSES)))
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows top…bottom-1 of the lattice of pass `number`: what is classified in one call."""
 
     number: int
@@ -91,13 +91,13 @@ class Block(NamedTuple):
         return PASSES[self.number].of(symbols)[self.top : self.bottom]
 
 
-def blocks(number: int, height: int, width: int) -> list[Block]:
+def row_blocks(number: int, height: int, width: int) -> list[RowBlock]:
     """A pass in blocks, which fit a processor's cache and bound the memory of large maps."""
     rows, columns = PASSES[number].shape(height, width)
     if not rows * columns:
         return []
     step = max(1, BLOCK_POSITIONS // columns)
-    return [Block(number, top, min(top + step, rows)) for top in range(0, rows, step)]
+    return [RowBlock(number, top, min(top + step, rows)) for top in range(0, rows, step)]
 
 
 def tap_views(padded: Any, number: int, rows: int, columns: int) -> Iterator[Any]:
@@ -120,7 +120,7 @@ def tap_views(padded: Any, number: int, rows: int, columns: int) -> Iterator[Any
         ]
 
 
-def tap_indices(block: Block, width: int) -> np.ndarray:
+def tap_indices(block: RowBlock, width: int) -> np.ndarray:
     """Where the taps of a block's positions are in a map padded as for `tap_views`.
 
     Args:

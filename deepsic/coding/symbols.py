@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from deepsic.coding.bitplanes import clip_trees, ranks, residuals
-from deepsic.coding.classifier import Classifier, Context, Symbols, probability_counts
-from deepsic.coding.interlace import PASSES, Block, blocks
+from deepsic.coding.classifier import Context, ContextClassifier, Symbols, probability_counts
+from deepsic.coding.interlace import PASSES, RowBlock, row_blocks
 from deepsic.coding.parallel import ahead, one_thread_each
 from deepsic.coding.rangecoder import PRECISION, PythonCoder, RangeCoder, lookup
 from deepsic.coding.tables import PLANES, PROBABILITIES, Tables, reaches
@@ -59,7 +59,7 @@ class SymbolCoder:
         self.residuals, self.rank_of = residuals(tables.levels), ranks(tables.levels)
         # As small as holds all symbols.
         self.dtype = np.int8 if tables.levels <= 128 else np.int16
-        self.classifier = Classifier(tables)
+        self.classifier = ContextClassifier(tables)
         # Of all nodes of all channels.
         self.plane = tables.trees.plane.reshape(-1)
         self.threshold = tables.trees.threshold.reshape(-1)
@@ -97,7 +97,7 @@ class SymbolCoder:
         for number in range(len(PASSES)):
             self.classifier.reveal(field, levels, number)
 
-        def answered(block: Block) -> tuple[np.ndarray, np.ndarray]:
+        def answered(block: RowBlock) -> tuple[np.ndarray, np.ndarray]:
             context, first = self._begin(field, block)
             ranks = self._ranks(block.of(levels), context)
             asked: list[np.ndarray] = []
@@ -114,7 +114,7 @@ class SymbolCoder:
 
         each = ahead if h * w >= THREADS_FROM else map
         with one_thread_each():
-            yield from each(answered, [b for n in passes for b in blocks(n, h, w)])
+            yield from each(answered, [b for n in passes for b in row_blocks(n, h, w)])
 
     def decode(self, payload: bytes, h: int, w: int) -> np.ndarray:
         """The inverse of `encode`.
@@ -135,7 +135,7 @@ class SymbolCoder:
         each = ahead if h * w >= THREADS_FROM else map
         with one_thread_each():
             for number in range(len(PASSES)):
-                mine = blocks(number, h, w)
+                mine = row_blocks(number, h, w)
                 # What asks only for earlier passes.
                 begun = each(lambda block: self._begin(field, block), mine)
                 for block, (context, first) in zip(mine, begun, strict=True):
@@ -148,7 +148,7 @@ class SymbolCoder:
             raise CorruptFile("the payload does not fit its picture: the file is damaged.")
         return (levels.astype(np.int16) + self.lowest).astype(self.dtype)
 
-    def _begin(self, field: np.ndarray, block: Block) -> tuple[Context, np.ndarray]:
+    def _begin(self, field: np.ndarray, block: RowBlock) -> tuple[Context, np.ndarray]:
         """Context of a block, and the probabilities of its plane 0."""
         context = self.classifier.context(field, block)
         return context, self.classifier.zeros(context, block.number)

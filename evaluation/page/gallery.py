@@ -31,7 +31,7 @@ Tile = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class TileTask:
     """A picture to show as a codec leaves it, or with `subject` None as it is.
 
     Attributes:
@@ -56,7 +56,7 @@ class Task:
         return {**key_of(self.subject, self.subject.settings[0], self.picture), **common}
 
 
-def work(task: Task) -> None:
+def work(task: TileTask) -> None:
     """Makes a tile into the cache; raises images.BadImage if the picture is no longer there."""
     x = task.picture.read()
     tile: Tile = {"bpp": 24.0}
@@ -180,16 +180,16 @@ def _of(picture: Picture, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str
     return [r for r in rows if r["image"] == picture.name]
 
 
-def _finish(tasks: Sequence[Task], cache: Cache, jobs: int, description: str) -> None:
+def _finish(tasks: Sequence[TileTask], cache: Cache, jobs: int, description: str) -> None:
     new = {t: None for t in tasks if cache.get(t.key) is None}
     with workers.progress(len(new), description) as bar:
         for _ in workers.run(list(new), work, jobs):
             bar.update(1)
 
 
-def _plan(picture, cache: Cache | None, *, by_name, rows, folder) -> list[Task]:
+def _plan(picture, cache: Cache | None, *, by_name, rows, folder) -> list[TileTask]:
     """All tiles of a picture; those of references only once the models' are in the cache."""
-    tasks = [Task(picture, None, 0.0, folder)]
+    tasks = [TileTask(picture, None, 0.0, folder)]
     for bpp in RATES:
         models = _models_at(picture, bpp, by_name, rows, folder)
         tasks += models
@@ -197,15 +197,15 @@ def _plan(picture, cache: Cache | None, *, by_name, rows, folder) -> list[Task]:
             sizes = [cache.get(t.key)["bpp"] for t in models]
             target = float(np.mean(sizes)) if sizes else bpp
             tasks += [
-                Task(picture, Subject.of_reference(r), target, folder) for r in (JPEG, JPEG2000)
+                TileTask(picture, Subject.of_reference(r), target, folder) for r in (JPEG, JPEG2000)
             ]
     return tasks
 
 
-def _models_at(picture, bpp: float, by_name, rows, folder) -> list[Task]:
+def _models_at(picture, bpp: float, by_name, rows, folder) -> list[TileTask]:
     found = [nearest(_of(picture, rows), arch, bpp) for arch in ARCHS]
     names = [m["codec"] for m in found if m is not None and covers(m, bpp)]
-    return [Task(picture, by_name[n], 0.0, folder) for n in names]
+    return [TileTask(picture, by_name[n], 0.0, folder) for n in names]
 
 
 def _collect(picture: Picture, plan: Callable, cache: Cache, missing) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _collect(picture: Picture, plan: Callable, cache: Cache, missing) -> dict[st
     }
 
 
-def _tile(task: Task, cache: Cache) -> Tile:
+def _tile(task: TileTask, cache: Cache) -> Tile:
     """From the cache, with the names that belong to this run."""
     tile = dict(cache.get(task.key))
     if task.subject is None:

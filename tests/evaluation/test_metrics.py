@@ -41,7 +41,7 @@ def test_luma_is_bt_601_full_range():
 
 def test_one_scale_as_scikit_image(pair):
     x, x_hat = (metrics.luma(v).astype(np.float32) for v in pair)
-    level = metrics._Level.of(x[None])
+    level = metrics._Scale.of(x[None])
     whole, _ = metrics.similarity(level, x_hat[None])
     expected = skimage_metrics.structural_similarity(
         x.astype(np.float64),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.semantics import Residual, SemanticHead
+from models.semantics import BasicBlock, SemanticHead
 from tests.models.tiny import tiny_config
 
 
@@ -63,7 +63,7 @@ def test_blocks_end_at_a_32nd_of_the_picture(strides, cells):
 
 
 def test_residual_blocks_begin_as_nothing_and_learn():
-    residual = Residual(8, "residual")
+    residual = BasicBlock(8, "residual")
     y = tf.abs(features(2, 5, 5, 8))
     with tf.GradientTape() as tape:
         z = residual(y, training=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models import torch_file
-from models.torch_file import BadFile, read_tensors
+from models.torch_file import BadTorchFile, read_tensors
 
 
 class _Writer(pickle.Pickler):
@@ -85,7 +85,7 @@ def test_tensors_come_back_with_their_strides(tmp_path, names):
 def test_tensors_outside_their_storage_are_refused(tmp_path, names, offset, shape, strides):
     tensors = {"a": ("1", offset, shape, strides, False, None)}
     write(tmp_path / "x.pth", tensors, ["1"], {"1": np.arange(6)}, names)
-    with pytest.raises(BadFile, match="beyond"):
+    with pytest.raises(BadTorchFile, match="beyond"):
         read_tensors(tmp_path / "x.pth")
 
 
@@ -98,7 +98,7 @@ def test_code_is_not_run(tmp_path):
         pickle.dump(torch_file.PROTOCOL, handle, protocol=2)
         pickle.dump({}, handle, protocol=2)
         pickle.dump(_Named(os.mkdir, str(tmp_path / "made")), handle, protocol=2)
-    with pytest.raises(BadFile, match="mkdir"):
+    with pytest.raises(BadTorchFile, match="mkdir"):
         read_tensors(path)
     assert not (tmp_path / "made").exists()
 
@@ -106,7 +106,7 @@ def test_code_is_not_run(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"no pickle", pickle.dumps(7)])
 def test_other_files_are_refused(tmp_path, data):
     (tmp_path / "x.pth").write_bytes(data)
-    with pytest.raises(BadFile, match=r"x\.pth"):
+    with pytest.raises(BadTorchFile, match=r"x\.pth"):
         read_tensors(tmp_path / "x.pth")
 
 
@@ -115,5 +115,5 @@ def test_cut_files_are_refused(tmp_path, names):
     tensors = {"a": ("1", 0, (6,), (1,), False, None)}
     write(path, tensors, ["1"], {"1": np.arange(6)}, names)
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(BadFile):
+    with pytest.raises(BadTorchFile):
         read_tensors(path)

@@ -67,7 +67,7 @@ class Coding:
             raise Broken(f"{out} does not hold what it should: {_names(out) ^ _names(self.whole)}")
 
 
-class Run:
+class KilledCommand:
     """A command that takes its folder as --out, and what it made when it was left alone."""
 
     def __init__(self, arguments, whole):
@@ -78,7 +78,7 @@ class Run:
         return [*self.arguments, f"--out={out}"]
 
 
-class Training(Run):
+class Training(KilledCommand):
     """train.py: checkpoints that are listed can be read, and the end is that of a whole run."""
 
     def check(self, out):
@@ -118,7 +118,7 @@ class Training(Run):
                 raise Broken(f"{left[0]} was left over.")
 
 
-class Evaluation(Run):
+class Evaluation(KilledCommand):
     """evaluate.py: every table that is there has all its lines."""
 
     def check(self, out):
