@@ -24,13 +24,15 @@ from deepsic import cli
 from deepsic.commands import compress
 
 F = flags.FLAGS
-flags.DEFINE_integer("pictures", 1000, "How many.", 20)
-flags.DEFINE_integer("side", 1024, "Largest side, pixels.", 1, 1024)
-flags.DEFINE_float("growth", 64.0, "MB that memory may grow after the first tenth.")
+flags.DEFINE_integer("pictures", 1000, "Number of pictures.", 20)
+flags.DEFINE_integer("side", 1024, "Largest side of a picture, pixels.", 1, 1024)
+flags.DEFINE_float("growth", 64.0, "Most that memory may grow after the first tenth, MB.")
 
 flags.declare_key_flag("model")  # of compress.py
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Named, because for many pictures the commands would choose another one.
+RUNTIME = "litert"
 
 
 def resident():
@@ -73,6 +75,7 @@ def compress_all(codec, paths, out):
 def compress_twice(model, source, expected, folder):
     """Two commands into one folder; returns what is wrong with the files."""
     command = [sys.executable, "compress.py", source, folder, f"--model={model}", "--overwrite"]
+    command += [f"--runtime={RUNTIME}"]
     both = [
         subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL)
         for _ in range(2)
@@ -97,7 +100,7 @@ def main(rest):
             from tools.robustness.small_models import make_model
 
             folder = make_model(root / "model", "pre")
-        codec, paths = Codec(folder), write_pictures(root / "in")
+        codec, paths = Codec(folder, runtime=RUNTIME), write_pictures(root / "in")
         start = time.monotonic()
         memory, pixels = compress_all(codec, paths, root / "out")
         seconds = time.monotonic() - start
