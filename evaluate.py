@@ -24,18 +24,26 @@ from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of the pictures for rate and distortion.")
-flags.DEFINE_string("dataset", None, "Labelled set for semantics: of TFDS, or folder:PATH.")
+flags.DEFINE_string("dataset", None, "Labelled set for semantics: a TFDS set, or folder:PATH.")
 flags.DEFINE_string("split", "val", "Split of the labelled set.")
-flags.DEFINE_string("data_dir", None, "Of TFDS; its own default otherwise.")
+flags.DEFINE_string("data_dir", None, "Folder of TFDS's sets; TFDS has a default.")
 flags.DEFINE_integer(
-    "examples", 0, "Pictures of the labelled set, spread evenly over it; 0 for all.", lower_bound=0
+    "examples",
+    0,
+    "Number of labelled pictures, spread evenly over the set; 0 for all.",
+    lower_bound=0,
 )
 flags.DEFINE_integer(
-    "side", 128, "Of the labelled set's squares, pixels; 0 for pictures as they are.", lower_bound=0
+    "side",
+    128,
+    "Side of the squares cut from labelled pictures, pixels; 0 for whole ones.",
+    lower_bound=0,
 )
 flags.DEFINE_list("models", ["all"], "Names or folders of models; `all` for every shipped one.")
 flags.DEFINE_string("out", "results", "Folder for the results.")
-flags.DEFINE_integer("jobs", 1, "Processes; seconds are most telling with one.", lower_bound=1)
+flags.DEFINE_integer(
+    "jobs", 1, "Number of processes; times are most exact with one.", lower_bound=1
+)
 flags.DEFINE_list(
     "references", ["all"], "Other codecs: jpeg420, jpeg444, jpeg2000, webp, avif, jxl; all; none."
 )

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of pictures.", required=True)
-flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders.")
+flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders of models.")
 
 COLUMNS = ("planes", "histogram", "prior", "alone", "classifier", "payload", "file")
 LATTICE = 8

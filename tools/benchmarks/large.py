@@ -19,7 +19,7 @@ from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_list("megapixels", ["0.4", "6", "24", "50"], "Sizes to measure.")
-flags.DEFINE_string("model", "pre-0.5bpp", "Name or folder.")
+flags.DEFINE_string("model", "pre-0.5bpp", "Name or folder of the model.")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

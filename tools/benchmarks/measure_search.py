@@ -39,8 +39,8 @@ flags.DEFINE_string("out", "build/search", "Folder of the archive and the report
 flags.DEFINE_integer("per_class", 0, "Pictures of each class; 0 for all.", 0)
 flags.DEFINE_integer("side", 0, "Resize pictures to squares of this side; 0 for as they are.", 0)
 flags.DEFINE_integer("files", 20_000, "Copies of files to time the reading of.", 1)
-flags.DEFINE_float("semantic_threshold", 0.5, "As of compress.py.", 0, 15 / 16)
-flags.DEFINE_integer("semantic_topk", 0, "As of compress.py.", 0, treecode.MOST_ALTERNATIVES)
+flags.DEFINE_float("semantic_threshold", 0.5, "See compress.py.", 0, 15 / 16)
+flags.DEFINE_integer("semantic_topk", 0, "See compress.py.", 0, treecode.MOST_ALTERNATIVES)
 flags.DEFINE_bool("decode", True, "Also decode and classify every file.")
 
 

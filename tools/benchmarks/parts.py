@@ -21,12 +21,12 @@ from deepsic import cli, runtimes
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of pictures; without it, photographs of packages.")
-flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders.")
+flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders of models.")
 flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads to measure with.")
-flags.DEFINE_integer("pictures", 6, "How many pictures to take.", 1)
-flags.DEFINE_integer("rounds", 3, "How often each is coded.", 1)
+flags.DEFINE_integer("pictures", 6, "Number of pictures.", 1)
+flags.DEFINE_integer("rounds", 3, "How many times each picture is coded.", 1)
 
-flags.DEFINE_enum("runtime", "litert", runtimes.NAMES, "What runs the networks.")
+flags.DEFINE_enum("runtime", "litert", runtimes.NAMES, "Runtime of the networks.")
 
 THREADS = "DSIC_BENCHMARK_THREADS"
 PARTS = ("network", "head", "context", "range coder", "file")

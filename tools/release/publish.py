@@ -24,9 +24,9 @@ from deepsic import cli
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model to ship.")
-flags.DEFINE_string("name", None, "What it is to be called.")
-flags.DEFINE_string("data", None, "What it was trained on, a sentence.")
-flags.DEFINE_string("results", None, "OUT of evaluate.py.")
+flags.DEFINE_string("name", None, "Name of the shipped model.")
+flags.DEFINE_string("data", None, "Sentence that says what it was trained on.")
+flags.DEFINE_string("results", None, "Folder that evaluate.py wrote its results to.")
 
 KODAK = ("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma")
 ACCURACY = ("classes", "pictures", "bpp", "psnr_rgb", "top1", "top1_low", "top1_high")

@@ -25,11 +25,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from deepsic import cli, files
 
 F = flags.FLAGS
-flags.DEFINE_integer("files", 100_000, "Damaged .dsic files to try.", 0)
-flags.DEFINE_integer("pictures", 10_000, "Damaged pictures to try.", 0)
+flags.DEFINE_integer("files", 100_000, "Number of damaged .dsic files to try.", 0)
+flags.DEFINE_integer("pictures", 10_000, "Number of damaged pictures to try.", 0)
 flags.DEFINE_string("out", "results/fuzz", "Folder for the state and for what failed.")
-flags.DEFINE_float("seconds", 10.0, "What a file may take.")
-flags.DEFINE_integer("pixels", 10_000, "Of damaged files, at most: larger ones are refused.")
+flags.DEFINE_float("seconds", 10.0, "Longest time that a file may take.")
+flags.DEFINE_integer(
+    "pixels",
+    10_000,
+    "Largest picture that a damaged file may hold, pixels; larger ones are refused.",
+)
 
 SMALL = ((1, 1), (24, 40), (33, 17))
 LARGE = (272, 264)

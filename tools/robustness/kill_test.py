@@ -26,9 +26,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from deepsic import cli, files
 
 F = flags.FLAGS
-flags.DEFINE_integer("kills", 20, "Of each command.", 1)
-flags.DEFINE_list("commands", ["compress", "decompress", "train", "evaluate"], "Which to kill.")
-flags.DEFINE_integer("seed", 1, "Of the moments.")
+flags.DEFINE_integer("kills", 20, "Number of kills of each command.", 1)
+flags.DEFINE_list("commands", ["compress", "decompress", "train", "evaluate"], "Commands to kill.")
+flags.DEFINE_integer("seed", 1, "Seed of the moments.")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PICTURES, STEPS = 24, 60
