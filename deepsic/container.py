@@ -4,14 +4,24 @@
     4      magic "DSIC"
     1      version
     1      flags: bit 0 arch (1: post), bit 1 the tree of the semantics (1: ImageNet's,
-           0: the model's own), bits 2–7 the bytes of the semantics, 0 if there are none
+           0: the model's own), bit 2 grey, bit 3 sections follow, bits 4–7 zero
+    1      bytes of the semantics, 0–63
     4      fingerprint of the model: networks and coding tables
+    1      step: which of the model's quantiser steps
     1–5    width  - 1, LEB128
     1–5    height - 1, LEB128
     0–63   semantics: what the picture shows
+    1–5    bytes of the payload, LEB128; only where sections follow
     1      CRC-8 of all above
     n      range-coded payload
     4      CRC-32 of all above, little-endian
+
+then sections, if any, one after another to the end of the file:
+
+    1      kind; with its highest bit, who does not know it must not show the picture
+    1–5    bytes of the data, LEB128
+    n      data
+    4      CRC-32 of the section, little-endian
 
 The semantics are bits, the first one highest in its byte (`treecode` writes them):
 
@@ -31,19 +41,24 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from deepsic.errors import CorruptFile
 
 MAGIC = b"DSIC"
-VERSION = 1
+VERSION = 2
 EXTENSION = ".dsic"
-LARGEST_SECTION = 63
+MOST_SEMANTICS = 63
 # The longest header: read this much to know all but the picture.
-HEAD_BYTES = 10 + 2 * 5 + LARGEST_SECTION + 1
+HEAD_BYTES = 12 + 3 * 5 + MOST_SEMANTICS + 1
 LARGEST_SIDE = 1 << 30
+# Kinds of sections.
+EXIF, XMP, ALPHA = 1, 2, 0x83
+CRITICAL = 0x80
 
-_POST, _IMAGENET, _SECTION_SHIFT = 1, 2, 2
+_POST, _IMAGENET, _GREY, _SECTIONS = 1, 2, 4, 8
+_KNOWN_FLAGS = _POST | _IMAGENET | _GREY | _SECTIONS
 
 
 class Semantics(NamedTuple):
@@ -60,13 +75,15 @@ class Semantics(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """All of a file but its payload.
+    """All that a file says before its payload.
 
     Attributes:
       arch: `pre` or `post`.
       fingerprint: 4 bytes that name the model.
       width, height: of the picture, pixels.
       semantics: None if there are none, as in `post` files.
+      step: which quantiser step of the model, 0 to 255.
+      grey: whether the picture has no colours.
     """
 
     arch: str
@@ -74,6 +91,20 @@ class Header:
     width: int
     height: int
     semantics: Semantics | None = None
+    step: int = 0
+    grey: bool = False
+
+
+class Section(NamedTuple):
+    """What follows the payload of a file, one of several.
+
+    Attributes:
+      kind: `EXIF`, `XMP`, `ALPHA`, or one not known here, 0 to 255.
+      data: its bytes.
+    """
+
+    kind: int
+    data: bytes
 
 
 def _leb128(value: int) -> bytes:
@@ -105,7 +136,7 @@ def _crc8_table() -> bytes:
 _CRC8 = _crc8_table()
 
 
-def pack(header: Header, payload: bytes) -> bytes:
+def pack(header: Header, payload: bytes, sections: Sequence[Section] = ()) -> bytes:
     """A whole file.
 
     Raises:
@@ -115,17 +146,27 @@ def pack(header: Header, payload: bytes) -> bytes:
         raise ValueError(f"no such header: {header}")
     if not (1 <= header.width <= LARGEST_SIDE and 1 <= header.height <= LARGEST_SIDE):
         raise ValueError(f"a picture of {header.width}×{header.height} has no .dsic form.")
-    flags = _POST * (header.arch == "post")
-    section = b""
+    flags = _POST * (header.arch == "post") | _GREY * header.grey | _SECTIONS * bool(sections)
+    semantics = b""
     if header.semantics is not None:
-        section = header.semantics.section
-        if not 1 <= len(section) <= LARGEST_SECTION:
-            raise ValueError(f"semantics take 1 to {LARGEST_SECTION} bytes, not {len(section)}.")
-        flags |= _IMAGENET * header.semantics.imagenet | len(section) << _SECTION_SHIFT
-    head = MAGIC + bytes([VERSION, flags]) + header.fingerprint
-    head += _leb128(header.width - 1) + _leb128(header.height - 1) + section
+        semantics = header.semantics.section
+        if not 1 <= len(semantics) <= MOST_SEMANTICS:
+            raise ValueError(f"semantics take 1 to {MOST_SEMANTICS} bytes, not {len(semantics)}.")
+        flags |= _IMAGENET * header.semantics.imagenet
+    head = MAGIC + bytes([VERSION, flags, len(semantics)]) + header.fingerprint
+    head += bytes([header.step]) + _leb128(header.width - 1) + _leb128(header.height - 1)
+    head += semantics + (_leb128(len(payload)) if sections else b"")
     body = head + bytes([crc8(head)]) + payload
-    return body + zlib.crc32(body).to_bytes(4, "little")
+    return b"".join([body, _crc32(body), *map(_pack_section, sections)])
+
+
+def _crc32(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "little")
+
+
+def _pack_section(section: Section) -> bytes:
+    body = bytes([section.kind]) + _leb128(len(section.data)) + section.data
+    return body + _crc32(body)
 
 
 def _read_leb128(data: bytes, at: int) -> tuple[int, int]:
@@ -151,35 +192,97 @@ def read_header(data: bytes) -> tuple[Header, int]:
     Raises:
       CorruptFile: if it is damaged, or of a version not known here.
     """
+    header, start, _ = _read_front(data)
+    return header, start
+
+
+def _read_front(data: bytes) -> tuple[Header, int, int | None]:
+    """The header, where the payload starts, and its bytes where sections follow it."""
     if data[:4] != MAGIC:
         raise CorruptFile("this is no .dsic file.")
     try:
-        if data[4] != VERSION:
-            raise CorruptFile(f"format version {data[4]} is newer than this program; update it.")
-        flags = data[5]
-        width, at = _read_leb128(data, 10)
+        _check_version(data[4])
+        flags, count = data[5], data[6]
+        if flags & ~_KNOWN_FLAGS:
+            raise CorruptFile("the header is newer than this program, or damaged.")
+        width, at = _read_leb128(data, 12)
         height, at = _read_leb128(data, at)
-        end = at + (flags >> _SECTION_SHIFT)
+        end = at + count
+        semantics = Semantics(data[at:end], bool(flags & _IMAGENET)) if count else None
+        length = None
+        if flags & _SECTIONS:
+            length, end = _read_leb128(data, end)
         check = data[end]
     except IndexError:
         raise CorruptFile("the file ends inside its header.") from None
-    semantics = Semantics(data[at:end], bool(flags & _IMAGENET)) if end > at else None
-    stray = flags & _IMAGENET and semantics is None
+    stray = count > MOST_SEMANTICS or (flags & _IMAGENET and semantics is None)
     if check != crc8(data[:end]) or stray or max(width, height) >= LARGEST_SIDE:
         raise CorruptFile("the header is damaged.")
     arch = "post" if flags & _POST else "pre"
-    return Header(arch, data[6:10], width + 1, height + 1, semantics), end + 1
+    grey = bool(flags & _GREY)
+    header = Header(arch, data[7:11], width + 1, height + 1, semantics, data[11], grey)
+    return header, end + 1, length
+
+
+def _check_version(version: int) -> None:
+    if version < VERSION:
+        raise CorruptFile(
+            f"format version {version} was of a pre-release, whose files are read no more;"
+            " compress the original again."
+        )
+    if version > VERSION:
+        raise CorruptFile(f"format version {version} is newer than this program; update it.")
 
 
 def unpack(data: bytes) -> tuple[Header, bytes]:
     """Splits a whole file into header and payload, after checking both.
 
     Raises:
-      CorruptFile: if anything is damaged.
+      CorruptFile: if one of them is damaged.
     """
-    header, start = read_header(data)
-    if len(data) < start + 4:
+    header, start, length = _read_front(data)
+    end = len(data) - 4 if length is None else start + length
+    if end < start or end + 4 > len(data):
         raise CorruptFile("the file is cut short.")
-    if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
+    if _crc32(data[:end]) != data[end : end + 4]:
         raise CorruptFile("the checksum is wrong: the file is damaged or cut short.")
-    return header, data[start:-4]
+    return header, data[start:end]
+
+
+def read_sections(data: bytes) -> tuple[list[Section], list[int | None]]:
+    """What follows the payload of a whole file.
+
+    Returns:
+      The intact sections, but for those of unknown kinds, and the kinds of damaged ones; None
+      among these for whatever is behind a place where the file is cut short.
+
+    Raises:
+      CorruptFile: if the front is damaged, or there is an intact section of an unknown kind that
+        must be understood.
+    """
+    _, start, length = _read_front(data)
+    good: list[Section] = []
+    damaged: list[int | None] = []
+    if length is None:
+        return good, damaged
+    at = start + length + 4
+    if at >= len(data):
+        damaged.append(None)
+    while at < len(data):
+        kind = data[at]
+        try:
+            size, begin = _read_leb128(data, at + 1)
+        except (IndexError, CorruptFile):
+            size, begin = len(data), at
+        end = begin + size
+        if end + 4 > len(data):
+            damaged.append(None)
+            break
+        if _crc32(data[at:end]) != data[end : end + 4]:
+            damaged.append(kind)
+        elif kind in (EXIF, XMP, ALPHA):
+            good.append(Section(kind, data[begin:end]))
+        elif kind & CRITICAL:
+            raise CorruptFile(f"a section of kind {kind} is newer than this program; update it.")
+        at = end + 4
+    return good, damaged

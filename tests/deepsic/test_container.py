@@ -1,18 +1,21 @@
 """The file format: what is written is read, and damage is always noticed."""
 
+import pathlib
+import re
 import subprocess
 import sys
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsic import container
-from deepsic.container import Header, Semantics
+from deepsic.container import ALPHA, EXIF, XMP, Header, Section, Semantics
 from deepsic.errors import CorruptFile
 
-sections = st.binary(min_size=1, max_size=container.LARGEST_SECTION)
-semantics = st.one_of(st.none(), st.builds(Semantics, sections, st.booleans()))
+meanings = st.binary(min_size=1, max_size=container.MOST_SEMANTICS)
+semantics = st.one_of(st.none(), st.builds(Semantics, meanings, st.booleans()))
 headers = st.builds(
     Header,
     st.sampled_from(["pre", "post"]),
@@ -20,19 +23,24 @@ headers = st.builds(
     st.integers(1, 2**30),
     st.integers(1, 2**30),
     semantics,
+    st.integers(0, 255),
+    st.booleans(),
 )
+section = st.builds(Section, st.sampled_from([EXIF, XMP, ALPHA]), st.binary(max_size=300))
+sections = st.lists(section, max_size=3)
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "format.md"
 
 
-@given(headers, st.binary(max_size=50))
-def test_a_file_is_read_as_it_was_written(header, payload):
-    found, rest = container.unpack(container.pack(header, payload))
-    assert rest == payload
-    assert found == header
+@given(headers, st.binary(max_size=50), sections)
+def test_a_file_is_read_as_it_was_written(header, payload, sections):
+    data = container.pack(header, payload, sections)
+    assert container.unpack(data) == (header, payload)
+    assert container.read_sections(data) == (sections, [])
 
 
-@given(headers)
-def test_the_front_of_a_file_is_enough_for_its_header(header):
-    data = container.pack(header, bytes(100))
+@given(headers, sections)
+def test_the_front_of_a_file_is_enough_for_its_header(header, sections):
+    data = container.pack(header, bytes(100), sections)
     found, start = container.read_header(data[: container.HEAD_BYTES])
     assert found == container.unpack(data)[0]
     assert start <= container.HEAD_BYTES
@@ -54,6 +62,54 @@ def test_every_prefix_is_noticed(header, data):
         container.unpack(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
+@given(headers, sections.filter(len), st.data())
+def test_damage_to_sections_is_noticed_and_leaves_the_picture_alone(header, sections, data):
+    whole = bytearray(container.pack(header, b"payload", sections))
+    start = len(container.pack(header, b"payload")) + 1  # and the bytes of the payload
+    at = data.draw(st.integers(8 * start, 8 * len(whole) - 1))
+    whole[at // 8] ^= 1 << at % 8
+    assert container.unpack(bytes(whole)) == (header, b"payload")
+    _, damaged = container.read_sections(bytes(whole))
+    assert damaged
+
+
+@given(headers, sections.filter(len), st.data())
+def test_sections_that_are_cut_short_are_noticed(header, sections, data):
+    whole = container.pack(header, b"payload", sections)
+    start = len(container.pack(header, b"payload")) + 1
+    cut = whole[: data.draw(st.integers(start, len(whole) - 1))]
+    assert container.unpack(cut) == (header, b"payload")
+    good, damaged = container.read_sections(cut)
+    # Cut between two, what is left is whole.
+    assert damaged == [None] or good == sections[: len(good)] != sections
+
+
+def test_a_damaged_section_is_named_and_the_next_one_read():
+    sections = [Section(EXIF, b"exif"), Section(XMP, b"xmp")]
+    data = bytearray(container.pack(Header("post", b"abcd", 1, 1), b"payload", sections))
+    data[data.index(b"exif")] ^= 1
+    assert container.read_sections(bytes(data)) == ([Section(XMP, b"xmp")], [EXIF])
+
+
+def test_sections_of_unknown_kinds_are_passed_over_unless_they_must_be_understood():
+    header = Header("post", b"abcd", 1, 1)
+    data = container.pack(header, b"", [Section(0x7F, b"later"), Section(EXIF, b"now")])
+    assert container.read_sections(data) == ([Section(EXIF, b"now")], [])
+    data = container.pack(header, b"", [Section(0xFF, b"later")])
+    with pytest.raises(CorruptFile, match="newer"):
+        container.read_sections(data)
+
+
+@pytest.mark.parametrize("size", [b"\xff\xff\xff\xff\x07", b"\xff\xff\xff\xff\xff", b"\x05"])
+def test_a_section_that_lies_about_its_size_is_damaged(size):
+    section = bytes([EXIF]) + size + b"data"
+    section += zlib.crc32(section).to_bytes(4, "little")
+    whole = container.pack(Header("post", b"abcd", 1, 1), b"payload", [Section(EXIF, b"")])
+    lying = whole[:-6] + section
+    assert container.unpack(lying)[1] == b"payload"
+    assert container.read_sections(lying) == ([], [None])
+
+
 @given(st.binary(max_size=200))
 def test_other_bytes_are_no_file(data):
     with pytest.raises(CorruptFile):
@@ -67,7 +123,7 @@ def test_any_front_of_a_file_is_a_header_or_damaged(data, right_checksum):
     front = container.MAGIC + bytes([container.VERSION]) + data
     if right_checksum:
         # Where the checksum stands follows from the bytes themselves: put it everywhere.
-        fronts = [front[:i] + bytes([container.crc8(front[:i])]) for i in range(12, len(front))]
+        fronts = [front[:i] + bytes([container.crc8(front[:i])]) for i in range(14, len(front))]
     else:
         fronts = [front]
     for each in fronts:
@@ -80,13 +136,20 @@ def test_any_front_of_a_file_is_a_header_or_damaged(data, right_checksum):
         assert start <= len(each)
 
 
+@pytest.mark.parametrize("bit", range(4, 8))
+def test_flags_of_the_future_are_refused(bit):
+    head = container.MAGIC + bytes([container.VERSION, 1 << bit, 0]) + b"abcd" + bytes(3)
+    with pytest.raises(CorruptFile, match="newer"):
+        container.read_header(head + bytes([container.crc8(head)]))
+
+
 def test_a_front_without_semantics_names_no_tree():
-    head = container.MAGIC + bytes([container.VERSION, 0b10]) + b"abcd" + bytes(2)
+    head = container.MAGIC + bytes([container.VERSION, 0b10, 0]) + b"abcd" + bytes(3)
     with pytest.raises(CorruptFile):
         container.read_header(head + bytes([container.crc8(head)]))
 
 
-@pytest.mark.parametrize("section", [b"", bytes(container.LARGEST_SECTION + 1)])
+@pytest.mark.parametrize("section", [b"", bytes(container.MOST_SEMANTICS + 1)])
 def test_semantics_that_fit_no_file_are_refused(section):
     with pytest.raises(ValueError, match="63"):
         container.pack(Header("pre", b"abcd", 1, 1, Semantics(section, True)), b"")
@@ -97,10 +160,12 @@ def test_overhead_stays_within_24_bytes_for_pictures_up_to_two_million_pixels_wi
     assert len(container.pack(header, b"")) <= 24
 
 
-def test_a_file_with_three_bytes_of_semantics_written_out_by_hand():
-    header = Header("pre", bytes.fromhex("7d15ca7d"), 224, 128, Semantics(b"\xd3\x5b\xe0", True))
-    head = bytes.fromhex("44534943 01 0e 7d15ca7d df01 7f d35be0")
-    assert container.pack(header, b"xy").startswith(head + bytes([container.crc8(head)]) + b"xy")
+def test_the_worked_example_of_the_page_is_what_is_written():
+    rows = re.findall(r"^\| `([0-9a-f ]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    data = bytes.fromhex("".join(rows))
+    semantics = Semantics(b"\xd3\x5b\xe0", True)
+    header = Header("pre", bytes.fromhex("7d15ca7d"), 224, 128, semantics, step=3)
+    assert data == container.pack(header, b"xy", [Section(EXIF, b"MM\0*")])
     assert container.crc8(b"123456789") == 0xF4
 
 
@@ -109,6 +174,12 @@ def test_a_newer_version_says_so():
     data[4] = container.VERSION + 1
     with pytest.raises(CorruptFile, match="version"):
         container.unpack(bytes(data))
+
+
+def test_files_of_the_pre_release_say_so():
+    head = bytes.fromhex("44534943 01 0e 7d15ca7d df01 7f d35be0")
+    with pytest.raises(CorruptFile, match="pre-release"):
+        container.read_header(head + bytes([container.crc8(head)]))
 
 
 def test_reading_a_header_imports_nothing_heavy():

@@ -14,7 +14,7 @@ import sys
 from deepsic import container, store
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.coding.tables import Tables
-from tests.golden.make import STRIDE
+from tests.golden.make import FILES, SECTIONS, STRIDE
 
 
 def check(folder: pathlib.Path) -> list[str]:
@@ -22,11 +22,15 @@ def check(folder: pathlib.Path) -> list[str]:
     tables = Tables.from_arrays(store.load_arrays((folder / "tables.npz").read_bytes(), "tables"))
     coder, wrong = SymbolCoder(tables), []
     for name, expected in json.loads((folder / "symbols.json").read_text()).items():
-        header, payload = container.unpack((folder / f"{name}.dsic").read_bytes())
+        data = (folder / f"{name}.dsic").read_bytes()
+        header, payload = container.unpack(data)
+        sections, damaged = container.read_sections(data)
         q = coder.decode(payload, -(-header.height // STRIDE), -(-header.width // STRIDE))
         if hashlib.sha256(q.tobytes()).hexdigest() != expected:
             wrong.append(f"{name} decodes to other symbols")
-        if coder.encode(q) != payload:
+        if damaged or header != FILES[name] or sections != SECTIONS.get(name, []):
+            wrong.append(f"{name} says other things")
+        if container.pack(header, coder.encode(q), sections) != data:
             wrong.append(f"{name} is coded otherwise")
     return wrong
 

@@ -1,6 +1,6 @@
 """Made the golden files; run again only for a new version of the format, into a new folder.
 
-    python -m tests.golden.make tests/golden/v2
+    python -m tests.golden.make tests/golden/v3
 
 Symbols are drawn from a fixed generator; the tables are fitted to others of the kind.
 """
@@ -14,27 +14,28 @@ import numpy as np
 
 from deepsic import container
 from deepsic.coding.symbols import SymbolCoder
-from deepsic.container import Header, Semantics
+from deepsic.container import EXIF, Header, Section, Semantics
 from tests.deepsic.coding.conftest import make_symbols
 from training.context.fit import fit
 
 STRIDE = 8
-# Width and height of the pictures, and the arch of their files.
-FILES = {
-    "pixel": (1, 1, "post"),
-    "odd": (123, 77, "pre"),
-    "wide": (1000, 8, "post"),
-    "photo": (768, 512, "pre"),
-    "large": (2300, 1500, "post"),
-}
 # Dog, 75%, at a threshold of a half, in ImageNet's tree; what any label is, is tested elsewhere.
-LABEL = bytes.fromhex("c7b820")
+DOG = Semantics(bytes.fromhex("c7b820"), True)
+FILES = {
+    "pixel": Header("post", b"gold", 1, 1),
+    "odd": Header("pre", b"gold", 123, 77, DOG),
+    "wide": Header("post", b"gold", 1000, 8, step=7, grey=True),
+    "photo": Header("pre", b"gold", 768, 512, DOG),
+    "large": Header("post", b"gold", 2300, 1500),
+}
+SECTIONS = {"photo": [Section(EXIF, b"some metadata")]}
 
 
 def symbols(name: str) -> np.ndarray:
     """What a golden file holds, int8 (h, w, channels)."""
-    width, height, _ = FILES[name]
-    return make_symbols(-(-height // STRIDE), -(-width // STRIDE), seed=len(name))
+    header = FILES[name]
+    rows, columns = -(-header.height // STRIDE), -(-header.width // STRIDE)
+    return make_symbols(rows, columns, seed=len(name))
 
 
 def main(out: pathlib.Path) -> None:
@@ -44,11 +45,10 @@ def main(out: pathlib.Path) -> None:
     tables = fit(maps, lowest=-31, hidden=16, steps=300)
     (out / "tables.npz").write_bytes(tables.to_bytes())
     coder, hashes = SymbolCoder(tables), {}
-    for name, (width, height, arch) in FILES.items():
+    for name, header in FILES.items():
         q = symbols(name)
-        semantics = Semantics(LABEL, True) if arch == "pre" else None
-        header = Header(arch, b"gold", width, height, semantics)
-        (out / f"{name}.dsic").write_bytes(container.pack(header, coder.encode(q)))
+        data = container.pack(header, coder.encode(q), SECTIONS.get(name, []))
+        (out / f"{name}.dsic").write_bytes(data)
         hashes[name] = hashlib.sha256(q.tobytes()).hexdigest()
     (out / "symbols.json").write_text(json.dumps(hashes, indent=2) + "\n")
 

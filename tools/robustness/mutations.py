@@ -58,7 +58,7 @@ def apply(data: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def mutate(data: bytes, edits: Iterable[Edit], repair: str) -> bytes:
-    """A damaged `.dsic` file, whose checksums fit unless `repair` is `none`."""
+    """A damaged `.dsic` file without sections, whose checksums fit unless `repair` is `none`."""
     _, start = container.read_header(data)
     head, payload = data[: start - 1], data[start:-4]
     if repair == "none":
@@ -81,13 +81,13 @@ def _sealed(body: bytes, head: int) -> bytes:
 
 def _head_length(data: bytes) -> int:
     """Where a reader expects the header's checksum, whatever the bytes are."""
-    at = 10
+    at = 12
     for _ in range(2):
         while at < len(data) and data[at] > 0x7F:
             at += 1
         at += 1
-    section = data[5] >> 2 if len(data) > 5 else 0
-    return min(at + section, len(data))
+    semantics = data[6] if len(data) > 6 else 0
+    return min(at + semantics, len(data))
 
 
 def mend_png(data: bytes) -> bytes:

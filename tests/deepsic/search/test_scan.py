@@ -74,7 +74,7 @@ def test_a_pipe_keeps_nobody_waiting(tmp_path):
 
 
 def test_the_longest_header_is_read_whole(tmp_path):
-    semantics = container.Semantics(bytes(container.LARGEST_SECTION), True)
+    semantics = container.Semantics(bytes(container.MOST_SEMANTICS), True)
     header = container.Header("pre", b"abcd", 2**30, 2**30, semantics)
     (tmp_path / "a.dsic").write_bytes(container.pack(header, bytes(1000)))
     (file,) = scan([str(tmp_path)])
