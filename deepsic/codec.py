@@ -8,17 +8,18 @@ decompress:  file ─► payload ─► q ─► reconstruction ─► x_hat
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepsic import container, runtimes
+from deepsic import container, quantiser, runtimes
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.config import ModelConfig
 from deepsic.container import Header, Semantics
-from deepsic.errors import ModelError
+from deepsic.errors import CorruptFile, ModelError
 from deepsic.images import as_rgb
 from deepsic.labels import THRESHOLD, Label, get_label
 from deepsic.pretrained import LEAST_SIDE, PretrainedHead
@@ -29,6 +30,7 @@ from deepsic.tiling import tiled
 from deepsic.treecode import MOST_ALTERNATIVES
 
 if TYPE_CHECKING:
+    from deepsic.coding.tables import Tables
     from deepsic.runtimes import Runtime
 
 # Side of a tile.
@@ -53,23 +55,26 @@ def get_margin(config: ModelConfig) -> int:
     """How many cells around a tile the networks look, at most.
 
     Each stage looks half a kernel of its finer side around, and interpolates between
-    neighbours of its coarser one, if that is coarser.
+    neighbours of its coarser one, if that is coarser. A residual block has two 3×3 kernels.
     """
     pixels, fine = 0, 1
     for kernel, stride in zip(config.kernels, config.strides, strict=True):
         pixels += kernel // 2 * fine
         fine *= stride
         pixels += fine if stride > 1 else 0
-    return -(-pixels // config.stride)
+    return -(-pixels // config.stride) + 2 * config.blocks
 
 
 class Codec:
-    """One model, ready to compress, decompress and classify.
+    """One model, ready to compress, decompress and classify, at one of its quantiser steps.
 
     Args:
-      folder: of the model.
+      folder: of the model; its step is the one that is compressed with.
       fingerprint: which of its coding tables; the newest if None.
       runtime: one of `deepsic.runtimes.NAMES`, or `auto`.
+
+    Attributes:
+      step: see `at`.
 
     Raises:
       ModelError: if the model is damaged.
@@ -83,19 +88,62 @@ class Codec:
         self.config = folder.config
         self.labels = folder.labels
         self.fingerprint = fingerprint or folder.fingerprints[0]
-        self.quantiser = Quantiser(self.config.bits)
         self.runtime: Runtime = runtimes.make(runtimes.choose(runtime), folder)
-        tables = folder.tables(self.fingerprint)
-        if tables.channels != self.config.latents:
-            raise ModelError(f"{folder.path}: tables and networks are of different models.")
-        if tables.levels != 1 << self.config.bits:
-            raise ModelError(f"{folder.path}: tables and networks have different bits.")
+        self._tables = folder.tables(self.fingerprint)
+        self._coders: dict[int, SymbolCoder] = {}
         if len(self.labels.classes) != self.config.classes:
             raise ModelError(f"{folder.path}: labels and networks are of different models.")
+        self._set_step(folder.step)
+        _ = self.coder  # so that damage is told now
+
+    def at(self, step: int) -> Codec:
+        """The same model at another of its quantiser steps; they share all that is loaded.
+
+        Features are the same at all steps; symbols, and what they decode to, are not.
+
+        Args:
+          step: 0, the lowest rate, to `config.steps - 1`.
+
+        Raises:
+          ValueError: if the model has no such step.
+          ModelError: if its gains are damaged.
+        """
+        if step == self.step:
+            return self
+        other = copy.copy(self)
+        other._set_step(step)
+        return other
+
+    def _set_step(self, step: int) -> None:
+        self.config.get_rate_index(step)
+        weights = self._gains if self.config.gains else {}
         try:
-            self.coder = SymbolCoder(tables, self.runtime.range_coder)
+            self.quantiser = Quantiser.at(step, self.config, weights)
+        except ValueError as error:
+            raise ModelError(f"{self.folder.path}: {error}.") from error
+        self.step = step
+
+    @functools.cached_property
+    def _gains(self) -> dict[str, np.ndarray]:
+        return self.folder.codec_weights(quantiser.LOG_GAIN, quantiser.LOG_INVERSE_GAIN)
+
+    @property
+    def coder(self) -> SymbolCoder:
+        """The entropy coder, with the tables that were fitted nearest to the step."""
+        nearest = min(self._tables, key=lambda step: abs(step - self.step))
+        if nearest not in self._coders:
+            self._coders[nearest] = self._make_coder(self._tables[nearest]())
+        return self._coders[nearest]
+
+    def _make_coder(self, tables: Tables) -> SymbolCoder:
+        if tables.channels != self.config.latents:
+            raise ModelError(f"{self.folder.path}: tables and networks are of different models.")
+        if tables.levels != 1 << self.config.bits:
+            raise ModelError(f"{self.folder.path}: tables and networks have different bits.")
+        try:
+            return SymbolCoder(tables, self.runtime.range_coder)
         except (ValueError, OverflowError) as error:
-            raise ModelError(f"{folder.path}: the tables are damaged: {error}.") from error
+            raise ModelError(f"{self.folder.path}: the tables are damaged: {error}.") from error
 
     @functools.cached_property
     def _margin(self) -> int:
@@ -141,9 +189,23 @@ class Codec:
           ModelError: if it is of another model.
         """
         header, payload = container.unpack(data)
-        q = self.decode_symbols(header, payload)
-        label = self.get_label(header, q)
-        return self.reconstruct(q, header.height, header.width), label
+        codec = self.for_file(header)
+        q = codec.decode_symbols(header, payload)
+        label = codec.get_label(header, q)
+        return codec.reconstruct(q, header.height, header.width), label
+
+    def for_file(self, header: Header) -> Codec:
+        """The same model at the step of a file.
+
+        Raises:
+          CorruptFile: if the model has no such step.
+          ModelError: if the file is of another model.
+        """
+        self._check_is_mine(header)
+        try:
+            return self.at(header.step)
+        except ValueError as error:
+            raise CorruptFile(str(error)) from error
 
     def features(self, x: np.ndarray) -> np.ndarray:
         """f(x), float32 (h, w, latents), of a picture, uint8 (H, W, 3).
@@ -283,7 +345,7 @@ class Codec:
     def _encode(
         self, q: np.ndarray, height: int, width: int, semantics: Semantics | None
     ) -> Compressed:
-        header = Header(self.config.arch, self.fingerprint, width, height, semantics)
+        header = Header(self.config.arch, self.fingerprint, width, height, semantics, self.step)
         data = Compressed(container.pack(header, self.coder.encode(q)))
         if semantics is not None:
             data.label = get_label(semantics, self.labels)
@@ -295,8 +357,11 @@ class Codec:
         Raises:
           CorruptFile: if the payload does not fit.
           ModelError: if the file is of another model.
+          ValueError: if it is of another step.
         """
         self._check_is_mine(header)
+        if header.step != self.step:
+            raise ValueError(f"the file is of step {header.step}: ask for_file(header).")
         stride = self.config.stride
         rows, columns = -(-header.height // stride), -(-header.width // stride)
         return self.coder.decode(payload, rows, columns)

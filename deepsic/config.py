@@ -18,6 +18,8 @@ PARTS: tuple[Part, ...] = get_args(Part)
 STAGES = 4
 # Classes of the network that a pretrained head ends with.
 PRETRAINED_CLASSES = 1000
+# How finely a file may choose between two rates of a model with gains; there are 8 at most.
+STEPS_PER_GAIN = 32
 # Larger models are refused before anything is allocated: 256 MB of float32.
 MOST_PARAMETERS = 1 << 26
 # Ranges of settings that are widths, and of those that are depths.
@@ -67,9 +69,9 @@ class ModelConfig:
         0,
         BEYOND,
         "Number of rates that one model knows, each with a gain for every channel; 0 means one"
-        " rate without gains. Models with gains are trained but not exported yet.",
+        " rate without gains.",
         least=0,
-        most=64,
+        most=8,
     )
     blocks: int = setting(
         0,
@@ -154,6 +156,21 @@ class ModelConfig:
         for s in self.strides:
             total *= s
         return total
+
+    @property
+    def steps(self) -> int:
+        """How many quantiser steps a file may choose from: 1 without gains."""
+        return (max(self.gains, 1) - 1) * STEPS_PER_GAIN + 1
+
+    def get_rate_index(self, step: int) -> float:
+        """Where a step stands between the model's rates, 0 to gains - 1.
+
+        Raises:
+          ValueError: if the model has no such step.
+        """
+        if not 0 <= step < self.steps:
+            raise ValueError(f"the model has the steps 0 to {self.steps - 1}, not {step}.")
+        return step / STEPS_PER_GAIN
 
     def to_json(self) -> str:
         """The configuration as indented JSON text."""

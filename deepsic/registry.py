@@ -64,12 +64,13 @@ class Registry:
         return self._once("labels", header, lambda: self.folder(header).labels)
 
     def codec(self, header: Header) -> Codec:
-        """The model of a file with its networks; raises ModelError."""
+        """The model of a file with its networks, at its step; raises ModelError, CorruptFile."""
         from deepsic.codec import Codec
 
-        return self._once(
+        codec: Codec = self._once(
             "codec", header, lambda: Codec(self.folder(header), header.fingerprint, self._runtime)
         )
+        return codec.for_file(header)
 
     def _once(self, what: str, header: Header, make: Callable[[], Any]) -> Any:
         key = what, header.arch, header.fingerprint.hex()

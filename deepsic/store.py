@@ -8,35 +8,35 @@
       graphs.npz, .json     the networks for LiteRT, without weights (`deepsic.graphs`)
     heads/pre/, heads/post/ the semantic head of either arch, or of both: the same four files
     tables/XXXXXXXX.npz     coding tables; XXXXXXXX is the fingerprint that files carry.
-                            A refit adds one, and files coded before still find theirs
+                            A refit adds one, and files coded before still find theirs.
+                            Of models with gains it holds tables of several steps, each
+                            array's name led by its step and a slash
 
 A fingerprint names a codec, its tables and its classes; whether a file is of the `pre` or the
-`post` head, its header says. Nothing here is executable but LiteRT's graphs: JSON, and NumPy
+`post` head, its header says. A model with gains has many steps, of which the manifest may give
+some a name: {"0.5bpp": 32}. Nothing here is executable but LiteRT's graphs: JSON, and NumPy
 arrays without pickles. A folder may come from a stranger: see `deepsic.untrusted`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-import io
-import json
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from deepsic.config import ModelConfig
 from deepsic.errors import ModelError, UnknownModel
-from deepsic.files import write_together
 from deepsic.labels import Labels
-from deepsic.untrusted import load_arrays, parse_json, read_plain
+from deepsic.untrusted import array_names, load_arrays, parse_json, read_plain
 
 if TYPE_CHECKING:
     import numpy as np
 
     from deepsic.coding.tables import Tables
-    from deepsic.graphs import Slot
 
 VERSION = 2
 CARD = "model.json"
@@ -46,6 +46,7 @@ GRAPHS = {"features": "codec", "reconstruction": "codec", "describe": "head", "d
 # Of a configuration; all else is the codec's.
 HEAD_FIELDS = ("classes", "head", "head_width", "head_depth")
 _TABLES = re.compile(r"[0-9a-f]{8}")
+_STEP = re.compile(r"0|[1-9][0-9]{0,2}")
 # No other file of the folder is read or written, whatever the manifest says.
 _NAMES = re.compile(
     r"labels\.json|tables/[0-9a-f]{8}\.npz"
@@ -70,23 +71,35 @@ class Folder:
       path: of the folder.
       arch: whose head is meant, `pre` or `post`.
       manifest: the parsed model.json.
+      step: which of the model's quantiser steps is meant; 0 where it has one only.
     """
 
     path: pathlib.Path
     arch: str
     manifest: dict[str, Any]
+    step: int = 0
 
     @property
     def name(self) -> str:
-        """What it is called: by its folder, and by its arch where there are both."""
+        """What it is called: by its step or its folder, and by its arch where there are both."""
+        for name, step in self.named_steps.items():
+            if step == self.step:
+                return f"{self.arch}-{name}"
         name = self.path.resolve().name
-        return f"{self.arch}-{name}" if len(self.archs) > 1 else name
+        name = f"{self.arch}-{name}" if len(self.archs) > 1 else name
+        return f"{name}@{self.step}" if self.step else name
 
     @property
     def reference(self) -> str:
         """What `find` takes for this very model."""
         path = self.path.resolve()
-        return str(path.with_name(f"{self.arch}-{path.name}") if len(self.archs) > 1 else path)
+        path = path.with_name(f"{self.arch}-{path.name}") if len(self.archs) > 1 else path
+        return f"{path}@{self.step}" if self.step else str(path)
+
+    @property
+    def named_steps(self) -> dict[str, int]:
+        """Steps that have a name of their own, from the lowest rate to the highest."""
+        return self.manifest.get("steps", {})
 
     @property
     def archs(self) -> list[str]:
@@ -144,6 +157,10 @@ class Folder:
         """All weights of codec and head, float16, by name."""
         return {**self._arrays("codec/weights.npz"), **self._arrays(f"{self._head}/weights.npz")}
 
+    def codec_weights(self, *names: str) -> dict[str, np.ndarray]:
+        """Those of the codec that have one of the names; the others are not unpacked."""
+        return self._arrays("codec/weights.npz", names)
+
     def graph(self, name: str) -> bytes:
         """One of GRAPHS, a .tflite file, with its weights."""
         from deepsic import graphs
@@ -160,16 +177,26 @@ class Folder:
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ModelError(f"{what} is damaged: {str(error).rstrip('.')}.") from error
 
-    def tables(self, fingerprint: bytes | None = None) -> Tables:
-        """The coding tables that a file names, or the newest."""
+    def tables(self, fingerprint: bytes | None = None) -> dict[int, Callable[[], Tables]]:
+        """The coding tables that a file names, or the newest: by step, each made when called."""
         from deepsic.coding.tables import Tables
 
         what = f"a coding table of {self.path}"
-        arrays = load_arrays(self.read_tables(fingerprint), what)
-        try:
-            return Tables.from_arrays(arrays)
-        except (KeyError, ValueError, IndexError, TypeError) as error:
-            raise ModelError(f"{what} is damaged: {error}.") from error
+        data = self.read_tables(fingerprint)
+
+        def make(prefix: str) -> Tables:
+            try:
+                arrays = load_arrays(data, what, prefix)
+                return Tables.from_arrays({n[len(prefix) :]: a for n, a in arrays.items()})
+            except (KeyError, ValueError, IndexError, TypeError) as error:
+                raise ModelError(f"{what} is damaged: {error}.") from error
+
+        steps = sorted({name.rpartition("/")[0] for name in array_names(data, what)})
+        if steps == [""]:
+            return {0: functools.partial(make, "")}
+        if not all(map(_STEP.fullmatch, steps)):
+            raise ModelError(f"{what} is damaged: it is of no steps.")
+        return {int(step): functools.partial(make, f"{step}/") for step in steps}
 
     def read_tables(self, fingerprint: bytes | None = None) -> bytes:
         """The file of the coding tables with a fingerprint, or of the newest."""
@@ -195,8 +222,8 @@ class Folder:
     def _json(self, name: str) -> Any:
         return parse_json(self.read(name), f"{self.path}/{name}")
 
-    def _arrays(self, name: str) -> dict[str, np.ndarray]:
-        return load_arrays(self.read(name), f"{self.path}/{name}")
+    def _arrays(self, name: str, prefix: str | tuple[str, ...] = "") -> dict[str, np.ndarray]:
+        return load_arrays(self.read(name), f"{self.path}/{name}", prefix)
 
 
 def open_folder(path: pathlib.Path, arch: str | None = None) -> Folder:
@@ -236,12 +263,20 @@ def _check_manifest(manifest: Any) -> None:
         raise ValueError("it names no head")
     if not all(isinstance(card, dict) for card in cards.values()):
         raise ValueError("a card is of another kind")
+    steps = manifest.get("steps", {})
+    if not isinstance(steps, dict) or any(type(s) is not int or s < 0 for s in steps.values()):
+        raise ValueError("its steps are no numbers")
 
 
 def shipped() -> list[Folder]:
-    """The models under checkpoints/, by name; a folder with two heads is two models."""
+    """The models under checkpoints/, by name: one for each head and each step that has a name."""
     folders = [open_folder(p.parent) for p in sorted(CHECKPOINTS.glob(f"*/{CARD}"))]
-    models = [dataclasses.replace(f, arch=arch) for f in folders for arch in f.archs]
+    models = [
+        dataclasses.replace(folder, arch=arch, step=step)
+        for folder in folders
+        for arch in folder.archs
+        for step in folder.named_steps.values() or [0]
+    ]
     return sorted(models, key=lambda f: f.name)
 
 
@@ -249,7 +284,8 @@ def find(name: str | pathlib.Path, arch: str | None = None) -> Folder:
     """A model by the name of a shipped one, such as pre-0.5bpp, or by its folder's path.
 
     A folder with both heads is told by the arch: `pre-DIR` and `post-DIR` are the two models
-    of `DIR`; `DIR` alone is the `pre` one.
+    of `DIR`; `DIR` alone is the `pre` one. `DIR@STEP` chooses a step of a model with gains, by
+    its number or its name; without, the lowest that has a name is meant.
 
     Args:
       name: of the model.
@@ -257,125 +293,41 @@ def find(name: str | pathlib.Path, arch: str | None = None) -> Folder:
 
     Raises:
       UnknownModel: if there is no such model.
-      ModelError: if it is damaged.
+      ModelError: if it is damaged, or has no such step.
     """
-    path = pathlib.Path(name)
-    for place in (path, *([CHECKPOINTS / path.name] if path.name == str(name) else [])):
+    for folder in _shipped_as(str(name)):
+        if arch in (None, folder.arch):
+            return folder
+    where, _, step = str(name).partition("@") if "@" in pathlib.Path(name).name else (name, "", "")
+    path = pathlib.Path(where)
+    for place in (path, *([CHECKPOINTS / path.name] if path.name == str(where) else [])):
         if (place / CARD).is_file():
-            return open_folder(place, arch)
+            return _at(open_folder(place, arch), step)
         for prefix in ARCHS:
             bare = place.with_name(place.name.removeprefix(f"{prefix}-")) if place.name else place
             if bare != place and (bare / CARD).is_file() and arch in (None, prefix):
-                return open_folder(bare, prefix)
+                return _at(open_folder(bare, prefix), step)
     known = ", ".join(f.name for f in shipped()) or "none"
     raise UnknownModel(f"there is no model {name}; shipped ones: {known}.")
 
 
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """The files of a codec or a head, before they are written.
-
-    Attributes:
-      config: its fields of the configuration.
-      weights: float16, by name.
-      graphs: without weights, each with its slots.
-    """
-
-    config: Mapping[str, Any]
-    weights: Mapping[str, np.ndarray]
-    graphs: Mapping[str, tuple[bytes, Sequence[Slot]]]
-
-    def files(self, folder: str) -> dict[str, bytes]:
-        """What is written, by name, under codec/ or heads/ARCH/."""
-        import numpy as np
-
-        from deepsic.graphs import VERSION
-
-        empty, slots = io.BytesIO(), {n: s for n, (_, s) in self.graphs.items()}
-        arrays = {n: np.frombuffer(graph, np.uint8) for n, (graph, _) in self.graphs.items()}
-        np.savez_compressed(empty, **arrays)
-        weights = io.BytesIO()
-        np.savez(weights, **self.weights)
-        return {
-            f"{folder}/config.json": (json.dumps(self.config, indent=2) + "\n").encode(),
-            f"{folder}/weights.npz": weights.getvalue(),
-            f"{folder}/graphs.npz": empty.getvalue(),
-            f"{folder}/graphs.json": json.dumps({"version": VERSION, **slots}, indent=1).encode(),
-        }
+def _shipped_as(name: str) -> list[Folder]:
+    """Shipped models whose step has that name, with the arch before it or without."""
+    if not any(c in name for c in "/\\"):
+        return [
+            f for f in shipped() if f.named_steps and name in (f.name, f.name[len(f.arch) + 1 :])
+        ]
+    return []
 
 
-def save(
-    path: pathlib.Path,
-    arch: str,
-    codec: Part,
-    head: Part,
-    tables: bytes,
-    labels: Labels,
-    card: dict[str, Any],
-) -> Folder:
-    """Writes a whole model folder with one head.
-
-    Args:
-      path: of the folder; an older model there is replaced.
-      arch: of the model.
-      codec, head: its two parts.
-      tables: `Tables.to_bytes`.
-      labels: of its classes.
-      card: anything worth knowing of this model.
-
-    Raises:
-      BadFile: if it cannot be written; an older model there is then whole.
-    """
-    files = codec.files("codec") | head.files(f"heads/{arch}")
-    files["labels.json"] = json.dumps(dataclasses.asdict(labels)).encode()
-    return write(path, arch, files, tables, [], {arch: card})
-
-
-def add_tables(folder: Folder, tables: bytes) -> Folder:
-    """Adds coding tables to a model; files coded with its older ones still find theirs."""
-    files = {name: folder.read(name) for name in folder.manifest["sha256"]}
-    older, cards = folder.manifest["tables"], folder.manifest["cards"]
-    return write(folder.path, folder.arch, files, tables, older, cards)
-
-
-def write(
-    path: pathlib.Path,
-    arch: str,
-    files: dict[str, bytes],
-    tables: bytes,
-    older: Sequence[str],
-    cards: Mapping[str, Any],
-) -> Folder:
-    """Writes a folder from its files.
-
-    Args:
-      path: of the folder.
-      arch: of the model that is returned.
-      files: by name, without the newest tables.
-      tables: the newest.
-      older: fingerprints of the tables that are among the files.
-      cards: by arch.
-    """
-    fingerprint = fingerprint_of(files, tables)
-    files[f"tables/{fingerprint}.npz"] = tables
-    manifest = {
-        "version": VERSION,
-        "tables": [fingerprint, *(t for t in older if t != fingerprint)],
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-        "cards": dict(cards),
-    }
-    written = files | {CARD: (json.dumps(manifest, indent=2) + "\n").encode()}
-    # The manifest last: a folder without one is no model.
-    write_together({path / name: _writer(data) for name, data in written.items()})
-    return Folder(path, arch, manifest)
-
-
-def fingerprint_of(files: Mapping[str, bytes], tables: bytes) -> str:
-    """What names a codec, its tables and its classes, in hexadecimal digits."""
-    names = ("codec/config.json", "codec/weights.npz", "labels.json")
-    digest = hashlib.sha256(b"".join(files[name] for name in names) + tables)
-    return digest.hexdigest()[: 2 * FINGERPRINT_BYTES]
-
-
-def _writer(data: bytes) -> Callable[[IO[bytes]], int]:
-    return lambda handle: handle.write(data)
+def _at(folder: Folder, step: str) -> Folder:
+    """A model at one of its steps, by name or number."""
+    if not step:
+        number = min(folder.named_steps.values(), default=0)
+    elif step in folder.named_steps:
+        number = folder.named_steps[step]
+    else:
+        number = int(step) if _STEP.fullmatch(step) else -1
+    if not 0 <= number < folder.config.steps:
+        raise ModelError(f"{folder.path} has no step {step or number}.")
+    return dataclasses.replace(folder, step=number)

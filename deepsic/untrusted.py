@@ -9,6 +9,7 @@ import os
 import pathlib
 import stat
 import zipfile
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deepsic.errors import ModelError
@@ -51,19 +52,40 @@ def parse_json(data: bytes, what: str) -> Any:
         raise ModelError(f"{what} is damaged: {error}.") from error
 
 
-def load_arrays(data: bytes, what: str) -> dict[str, np.ndarray]:
+def array_names(data: bytes, what: str) -> list[str]:
+    """The names of the arrays of an .npz; raises ModelError if it is none."""
+    return [name for name, _ in _members(data, what, lambda archive, member: None)]
+
+
+def load_arrays(
+    data: bytes, what: str, prefix: str | tuple[str, ...] = ""
+) -> dict[str, np.ndarray]:
     """The arrays of an .npz: numbers only, never unpickled, measured before they are unpacked.
+
+    Args:
+      data: of the file.
+      what: it is, for messages.
+      prefix: what the names of those begin with that are wanted, or several such.
 
     Raises:
       ModelError: if it is none.
     """
+
+    def read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray | None:
+        # A member yields no more bytes than it declares.
+        return _array(archive.read(member)) if member.filename.startswith(prefix) else None
+
+    return {n: a for n, a in _members(data, what, read) if a is not None}
+
+
+def _members(data: bytes, what: str, read: Callable) -> list[tuple[str, Any]]:
+    """What `read` makes of each member of an .npz, by name."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             if sum(m.file_size for m in members) > LARGEST_FILE:
                 raise ValueError(f"it unpacks to more than {LARGEST_FILE} bytes")
-            # A member yields no more bytes than it declares.
-            return {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
+            return [(m.filename.removesuffix(".npy"), read(archive, m)) for m in members]
     except Exception as error:  # zipfile and its decoders raise nearly anything
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"{what} is damaged: {reason[0].rstrip('.')}.") from error

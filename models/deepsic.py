@@ -47,11 +47,12 @@ class DeepSIC(tf.keras.Model):
 
     Attributes:
       features, reconstruction, semantics, prior: the four parts.
+      rate: see above.
     """
 
     def __init__(self, config: ModelConfig, rate: str = "marginal") -> None:
         super().__init__(name="deepsic", dtype="float32")
-        self.config = config
+        self.config, self.rate = config, rate
         self.features = FeatureExtractor(config)
         self.prior = (
             FactorisedPrior(config.latents)
@@ -65,6 +66,22 @@ class DeepSIC(tf.keras.Model):
         """Makes every variable, by one pass over a small picture."""
         side = 8 * self.config.stride
         self(tf.zeros((1, side, side, 3)), rate_index=tf.zeros(1))
+
+    def seen(self, x: tf.Tensor, rate_index: tf.Tensor | None = None) -> tf.Tensor:
+        """What the head sees of pictures (N, H, W, 3): float features, or dequantised ones."""
+        z = self.features.centred(x)
+        f = self.features.bounded(z, rate_index)
+        return self._seen(z, f, self.restore(self.symbols(f)), rate_index)
+
+    def _seen(
+        self, z: tf.Tensor, f: tf.Tensor, f_hat: tf.Tensor, rate_index: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Where there are gains, the head sees features that no step has scaled."""
+        if not self.config.gains:
+            return f if self.config.arch == "pre" else f_hat
+        if self.config.arch == "pre":
+            return z
+        return self.reconstruction.unscaled(f_hat, rate_index)
 
     def symbols(self, f: tf.Tensor) -> tf.Tensor:
         """q of eq. 1, int32, from f; both (N, h, w, latents)."""
@@ -98,7 +115,8 @@ class DeepSIC(tf.keras.Model):
             out: without the head the logits are zeros, with the head alone
             x_hat is x and the bits are zeros.
         """
-        f = self.features(x, rate_index, training=training and "features" in parts)
+        z = self.features.centred(x, training=training and "features" in parts)
+        f = self.features.bounded(z, rate_index)
         bits = self.config.bits
         y = quantiser.to_steps(f, bits)
         if training:
@@ -117,9 +135,7 @@ class DeepSIC(tf.keras.Model):
             x_hat = self.reconstruction(y_hat / scale, rate_index, training=training)
             rate = self._rate(y_rate, rate_index)
         if not training or "semantics" in parts:
-            logits = self.semantics(
-                f if self.config.arch == "pre" else y_ste / scale, training, dropout
-            )
+            logits = self.semantics(self._seen(z, f, y_ste / scale, rate_index), training, dropout)
         return Outputs(x_hat, rate, logits)
 
     def _rate(self, y: tf.Tensor, rate_index: tf.Tensor | None) -> tf.Tensor:

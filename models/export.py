@@ -15,12 +15,16 @@ from models.deepsic import DeepSIC
 
 
 def codec_graphs(model: DeepSIC) -> dict[str, bytes]:
-    """Both transforms, as .tflite files, by their names in the model folder."""
+    """Both transforms, as .tflite files, by their names in the model folder.
+
+    Gains and the bound behind them are no part of these: a model has many steps.
+    """
+    features = model.features.centred if model.config.gains else model.features
     with _subpixel(model.reconstruction), _folded(model):
         return {
-            "features": convert(model.features, (None, None, None, 3)),
+            "features": convert(features, (None, None, None, 3)),
             "reconstruction": convert(
-                model.reconstruction, (None, None, None, model.config.latents)
+                model.reconstruction.decode, (None, None, None, model.config.latents)
             ),
         }
 

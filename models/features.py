@@ -214,7 +214,10 @@ class FeatureExtractor(tf.keras.layers.Layer):
     def call(
         self, x: tf.Tensor, rate_index: tf.Tensor | None = None, training: bool = False
     ) -> tf.Tensor:
-        z = self.centred(x, training)
+        return self.bounded(self.centred(x, training), rate_index)
+
+    def bounded(self, z: tf.Tensor, rate_index: tf.Tensor | None = None) -> tf.Tensor:
+        """f(x) from what `centred` returns."""
         if self.rate_gains is not None:
             z = self.rate_gains(z, rate_index)
         return quantiser.bound(z - 0.5 * self.centre.step, self.config.bits)

@@ -90,9 +90,16 @@ class Reconstruction(tf.keras.layers.Layer):
     def call(
         self, f_hat: tf.Tensor, rate_index: tf.Tensor | None = None, training: bool = False
     ) -> tf.Tensor:
-        y = f_hat
-        if self.rate_gains is not None:
-            y = self.rate_gains(y - self.middle, rate_index)
+        return self.decode(self.unscaled(f_hat, rate_index), training)
+
+    def unscaled(self, f_hat: tf.Tensor, rate_index: tf.Tensor | None = None) -> tf.Tensor:
+        """Dequantised features behind the inverse gains, if there are any."""
+        if self.rate_gains is None:
+            return f_hat
+        return self.rate_gains(f_hat - self.middle, rate_index)
+
+    def decode(self, y: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """x_hat from what `unscaled` returns."""
         for i, stage in enumerate(self.stages):
             y = stage(y)
             if i < len(self.norms):

@@ -53,11 +53,13 @@ class KerasRuntime:
 
     @functools.cached_property
     def _features(self) -> Callable:
-        return compiled(self.model.features, (None, None, None, 3))
+        features = self.model.features
+        network = features.centred if self.model.config.gains else features
+        return compiled(network, (None, None, None, 3))
 
     @functools.cached_property
     def _reconstruction(self) -> Callable:
-        return compiled(self.model.reconstruction, (None, None, None, self._latents))
+        return compiled(self.model.reconstruction.decode, (None, None, None, self._latents))
 
     @functools.cached_property
     def _describe(self) -> Callable:

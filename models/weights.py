@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deepsic import graphs, store
+from deepsic import graphs, saving, store
 from deepsic.errors import ModelError
 from deepsic.labels import Labels
 from models.context_rate import ContextRate
@@ -125,11 +125,14 @@ def _head(
 def load_networks(folder: store.Folder) -> DeepSIC:
     """The Keras networks of a model, with their weights.
 
+    Folders have no context-aware rate term, which only training needs; it is random here.
+
     Raises:
       ModelError: if weights are missing, of the wrong shape, or not finite.
     """
     arrays = folder.weights()
-    model = DeepSIC(folder.config)
+    is_marginal = any(name.startswith("prior/") for name in arrays)
+    model = DeepSIC(folder.config, "marginal" if is_marginal else "context")
     model.create_variables()
     for name, variable in named_variables(model).items():
         array = arrays.get(name)
@@ -164,7 +167,7 @@ def halved(model: DeepSIC) -> dict[str, np.ndarray]:
     return arrays
 
 
-def head_part(model: DeepSIC) -> store.Part:
+def head_part(model: DeepSIC) -> saving.Part:
     """A model's head as its folder holds it; all weights are halved, see `halved`."""
     from models import export
 
@@ -174,14 +177,14 @@ def head_part(model: DeepSIC) -> store.Part:
 
 def _part(
     model: DeepSIC, arrays: dict[str, np.ndarray], is_head: bool, made: dict[str, bytes]
-) -> store.Part:
+) -> saving.Part:
     config = dataclasses.asdict(model.config)
     del config["arch"]
     folded = {f"{name}/kernel": behind for name, behind in normalised(model).items()}
     mine = {n: a for n, a in arrays.items() if n.startswith(HEAD) == is_head}
     empty = {n: graphs.take_out(graph, mine, folded) for n, graph in made.items()}
     fields = {k: v for k, v in config.items() if (k in store.HEAD_FIELDS) == is_head}
-    return store.Part(fields, mine, empty)
+    return saving.Part(fields, mine, empty)
 
 
 def save(
@@ -204,4 +207,4 @@ def save(
     head = head_part(model)
     codec = _part(model, halved(model), False, export.codec_graphs(model))
     arch = model.config.arch
-    return store.save(path, arch, codec, head, tables, labels, card)
+    return saving.save(path, arch, codec, head, tables, labels, card)

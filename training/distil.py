@@ -26,10 +26,13 @@ _BATCH = 16
 
 
 def seen(model: DeepSIC) -> Callable[[tf.Tensor], tf.Tensor]:
-    """From pictures to what the head sees: float features in `pre`, dequantised ones in `post`."""
-    if model.config.arch == "pre":
-        return model.features
-    return lambda x: model.restore(model.symbols(model.features(x)))
+    """From pictures to what the head sees, at any of the model's steps."""
+
+    def network(x: tf.Tensor) -> tf.Tensor:
+        steps = tf.random.uniform(tf.shape(x)[:1], 0.0, max(0, model.config.gains - 1))
+        return model.seen(x, steps if model.config.gains else None)
+
+    return network
 
 
 def solve_map(model: DeepSIC, lesson: Lesson, seed: int) -> None:

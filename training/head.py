@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.sources import Source
-from deepsic import store
+from deepsic import saving, store
 from deepsic.codec import Codec
 from deepsic.labels import Labels
 from models import weights
@@ -102,7 +102,9 @@ def save(
     arch, newest = codec.arch, codec.fingerprints[0].hex()
     files = {n: codec.read(n) for n in codec.checksums if not n.startswith(("heads/", "tables/"))}
     files |= weights.head_part(model).files(f"heads/{arch}")
-    written = store.write(path, arch, files, codec.read_tables(), [], {arch: card})
+    written = saving.write(
+        path, arch, files, codec.read_tables(), [], {arch: card}, codec.named_steps
+    )
     assert written.fingerprints[0].hex() == newest, "the codec is another"
     return written
 

@@ -20,42 +20,53 @@ from models.weights import named_variables
 LEAST_SHARE = 1e-4
 
 
-def live_channels(maps: np.ndarray, least_share: float = LEAST_SHARE) -> np.ndarray:
+def live_channels(
+    maps: np.ndarray, least_share: float = LEAST_SHARE, zero: bool = False
+) -> np.ndarray:
     """Channels that carry something.
 
     Args:
-      maps: int8 (maps, h, w, latents), symbols of training pictures.
+      maps: int8 or int16 (maps, h, w, latents), symbols of training pictures.
       least_share: of symbols that must differ from the channel's usual one.
+      zero: whether a channel is also kept where its usual symbol is not 0.
 
     Returns:
       Their numbers, ascending; at least one.
     """
     usual = usual_symbols(maps)
     share = (maps != usual).mean(axis=(0, 1, 2))
-    keep = np.flatnonzero(share > least_share)
+    keep = np.flatnonzero((share > least_share) | (zero & (usual != 0)))
     return keep if len(keep) else np.array([int(share.argmax())])
 
 
 def usual_symbols(maps: np.ndarray) -> np.ndarray:
-    """The most frequent symbol of every channel, int8 (latents,)."""
+    """The most frequent symbol of every channel, (latents,), of the maps' type."""
     flat = maps.reshape(-1, maps.shape[-1])
     counts = [np.bincount(column.astype(np.int32) + 128) for column in flat.T]
-    return np.array([c.argmax() - 128 for c in counts], np.int8)
+    return np.array([c.argmax() - 128 for c in counts], maps.dtype)
 
 
 def prune(model: DeepSIC, keep: np.ndarray, usual: np.ndarray) -> DeepSIC:
     """A model of the channels in `keep` only.
 
     Args:
-      model: with latents channels; its last stage must not subsample.
+      model: with latents channels; its last stage must not subsample. It has the paper's head.
       keep: numbers of the channels to keep.
-      usual: (latents,), the symbols that the others always have.
+      usual: (latents,), the symbols that the others always have; 0 where there are gains, which
+        decodes to the same at every step.
+
+    Raises:
+      ValueError: if the model is of another kind.
     """
     config = model.config
-    if config.strides[-1] != 1:
+    if config.strides[-1] != 1 or config.head != "paper":
         raise ValueError("channels can only be cut where the last stage has stride 1.")
+    gone = np.delete(usual, keep)
+    if config.gains and gone.any():
+        raise ValueError("behind gains, only channels whose usual symbol is 0 can be cut.")
     half = quantiser.half_levels(config.bits)
-    constant = np.where(np.isin(np.arange(config.latents), keep), 0.0, (usual - 0.5) / half)
+    middle = usual if config.gains else usual - 0.5
+    constant = np.where(np.isin(np.arange(config.latents), keep), 0.0, middle / half)
     old = {name: v.numpy() for name, v in named_variables(model).items()}
     new = {name: _slice(name, value, keep) for name, value in old.items()}
 
@@ -78,7 +89,7 @@ def prune(model: DeepSIC, keep: np.ndarray, usual: np.ndarray) -> DeepSIC:
         "ijlo,l->o", old[f"{first}/conv/kernel"], seen
     )
 
-    pruned = DeepSIC(dataclasses.replace(config, latents=len(keep)))
+    pruned = DeepSIC(dataclasses.replace(config, latents=len(keep)), model.rate)
     pruned.create_variables()
     for name, variable in named_variables(pruned).items():
         variable.assign(new[name].astype(np.float32))
@@ -93,6 +104,8 @@ def _slice(name: str, value: np.ndarray, keep: np.ndarray) -> np.ndarray:
         ("features/centre/", f"features/norm{STAGES}/", "prior/", "semantics/even/")
     ):
         return value[keep]
+    if name.endswith("/rate_gains/log_gain"):
+        return value[:, keep]
     if name == "semantics/block1/conv/kernel":
         return value[:, :, keep]
     return value

@@ -12,9 +12,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data.sources import Source
-from deepsic import store
-from deepsic.config import ModelConfig
+from deepsic import saving, store
+from deepsic.config import STEPS_PER_GAIN, ModelConfig
 from deepsic.labels import Labels
+from deepsic.quantiser import Quantiser
 from models import quantiser, weights
 from models.deepsic import DeepSIC
 from training.add_gains import add_gains
@@ -22,7 +23,7 @@ from training.averages import use_better
 from training.batches import batches_of
 from training.context.fit import fit
 from training.initialise import linear_block_transform
-from training.loop import Run, Stopped
+from training.loop import Run
 from training.prune import live_channels, prune, usual_symbols
 from training.rates import lambdas
 from training.rescale import rescale
@@ -36,6 +37,16 @@ def set_precision(precision: str) -> None:
     """What convolutions that are made from now on compute in; all else stays in float32."""
     name = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     tf.keras.mixed_precision.set_global_policy(name)
+
+
+def in_full_precision(model: DeepSIC) -> DeepSIC:
+    """A model whose convolutions compute in float32, with a trained one's variables."""
+    set_precision("float32")
+    copy = DeepSIC(model.config, model.rate)
+    copy.create_variables()
+    for variable, trained in zip(copy.variables, model.variables, strict=True):
+        variable.assign(trained)
+    return copy
 
 
 def build_model(
@@ -109,12 +120,29 @@ def start_pictures(settings: TrainSettings, source: Source, extra: Source | None
 
 
 def collect_symbols(
-    model: DeepSIC, context: ContextSettings, source: Source, extra: Source | None, seed: int
+    model: DeepSIC,
+    context: ContextSettings,
+    source: Source,
+    extra: Source | None,
+    seed: int,
+    rates: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
-    """Symbols of training pictures, int8 (maps, h, w, latents), to fit the coder on."""
+    """Symbols of training pictures, int8 or int16 (maps, h, w, latents), to fit the coder on.
+
+    Args:
+      model, context, source, extra: of the run.
+      seed: of the pictures' order and crops.
+      rates: the indices of the rates between which pictures are coded, if the model has gains.
+    """
     batch = min(8, source.count)
     batches = batches_of(context, source, extra, batch=batch, seed=seed + 2)
-    symbols = tf.function(lambda x: tf.cast(model.symbols(model.features(x)), tf.int8))
+    dtype = Quantiser(model.config.bits).dtype
+
+    @tf.function(autograph=False)
+    def symbols(x: tf.Tensor) -> tf.Tensor:
+        index = tf.linspace(*rates, batch) if model.config.gains else None
+        return tf.cast(model.symbols(model.features(x, index)), dtype)
+
     maps: list[np.ndarray] = []
     with tqdm(total=context.maps, desc="symbols", disable=not sys.stderr.isatty()) as bar:
         for data in batches:
@@ -124,6 +152,28 @@ def collect_symbols(
                 if len(maps) * batch >= context.maps:
                     return np.concatenate(maps)
     raise AssertionError("the pipelines have no end")
+
+
+def fit_all_tables(
+    model: DeepSIC, context: ContextSettings, source: Source, extra: Source | None, seed: int
+) -> bytes:
+    """Trains the context classifier of a model; returns the tables' file.
+
+    A model with gains gets tables for several of its steps, each fitted around it.
+    """
+    gains = model.config.gains
+    if not gains:
+        maps = collect_symbols(model, context, source, extra, seed)
+        return fit_tables(model, context, maps, seed)
+    count = (gains - 1) * context.per_gain + 1
+    half, tables = 0.5 / context.per_gain, {}
+    for index in np.linspace(0, gains - 1, count).tolist():
+        rates = max(0.0, index - half), min(gains - 1.0, index + half)
+        step = round(index * STEPS_PER_GAIN)
+        print(f"tables of step {step}", flush=True)
+        maps = collect_symbols(model, context, source, extra, seed, rates)
+        tables[step] = fit_tables(model, context, maps, seed)
+    return saving.bundle(tables)
 
 
 def fit_tables(model: DeepSIC, context: ContextSettings, maps: np.ndarray, seed: int) -> bytes:
@@ -153,8 +203,7 @@ def refit(
 ) -> store.Folder:
     """Adds new coding tables to a finished model."""
     model = weights.load_networks(folder)
-    maps = collect_symbols(model, context, source, extra, seed)
-    return store.add_tables(folder, fit_tables(model, context, maps, seed))
+    return saving.add_tables(folder, fit_all_tables(model, context, source, extra, seed))
 
 
 def check_patches(context: ContextSettings, config: ModelConfig, patch: int = 0) -> None:
@@ -191,29 +240,22 @@ def export(
     card: dict,
     init_from: store.Folder | None,
 ) -> store.Folder:
-    """Fits the coding tables to a trained model and writes it to out/model.
-
-    Raises:
-      Stopped: if the model is of a kind that folders do not hold yet.
-    """
+    """Fits the coding tables to a trained model and writes it to out/model."""
     model, settings = run.model, run.settings
-    if model.config.gains or settings.rate == "context":
-        raise Stopped(
-            f"{out} is trained, and its checkpoint kept; models of --gains or --rate=context cannot"
-            " be exported yet."
-        )
     averaged = use_better(model, run.optimisers, settings, source, extra)
+    model = in_full_precision(model)
     changed = "features" in settings.parts or settings.init_scale != 1.0
     if init_from is not None and not changed:
         # The symbols are those of the model that it started from.
         tables = init_from.read_tables()
     else:
-        maps = collect_symbols(model, context, source, extra, settings.seed)
         if model.config.strides[-1] == 1:
-            keep = live_channels(maps)
+            # A channel that carries something at the highest rate stays.
+            top = float(max(0, model.config.gains - 1))
+            maps = collect_symbols(model, context, source, extra, settings.seed, (top, top))
+            keep = live_channels(maps, zero=model.config.gains > 0)
             model = prune(model, keep, usual_symbols(maps))
-            maps = maps[..., keep]
-        tables = fit_tables(model, context, maps, settings.seed)
+        tables = fit_all_tables(model, context, source, extra, settings.seed)
     card = card | {
         "settings": dataclasses.asdict(run.settings),
         "context": dataclasses.asdict(context),

@@ -110,7 +110,7 @@ class TrainSettings:
         "marginal",
         BEYOND,
         "What measures R: `marginal` is the factorised prior (eq. 5), `context` also sees a"
-        " symbol's neighbours. Models of `context` are trained but not exported yet.",
+        " symbol's neighbours.",
     )
     surrogate: Literal["noise", "mixed", "soft"] = setting(
         "noise",
@@ -164,6 +164,12 @@ class ContextSettings:
 
     steps: int = setting(3000, CONTEXT, "Number of iterations.", **POSITIVE)
     hidden: int = setting(48, CONTEXT, "Number of units in each hidden layer.", **POSITIVE)
+    per_gain: int = setting(
+        2,
+        CONTEXT,
+        "Number of tables from one rate of a model with --gains to the next.",
+        **POSITIVE,
+    )
     maps: int = setting(
         800, CONTEXT, "Number of patches whose symbols the classifier is fitted to.", **POSITIVE
     )

@@ -43,10 +43,16 @@ class Runtime(Protocol):
         """The fastest coder that this runtime has; all write the same bytes."""
 
     def features(self, x: np.ndarray) -> np.ndarray:
-        """f(x), (n, h, w, latents) in (-1, 1), of x, (n, h·stride, w·stride, 3) in 0–255."""
+        """f(x), (n, h, w, latents) in (-1, 1), of x, (n, h·stride, w·stride, 3) in 0–255.
+
+        In models with gains: what these and the bound make f(x) of.
+        """
 
     def reconstruction(self, f_hat: np.ndarray) -> np.ndarray:
-        """x_hat, (n, h·stride, w·stride, 3), nominally 0–255, of (n, h, w, latents)."""
+        """x_hat, (n, h·stride, w·stride, 3), nominally 0–255, of (n, h, w, latents).
+
+        In models with gains: of features behind the inverse gains.
+        """
 
     def describe(self, f: np.ndarray) -> np.ndarray:
         """What the head sees in a tile of features, (n, h, w, latents): (n, size)."""

@@ -25,7 +25,7 @@ def test_soft_rounding_lies_between_two_symbols_and_hardens():
 
 @pytest.fixture
 def tables(pre):
-    return pre.tables()
+    return pre.tables()[0]()
 
 
 def test_costs_are_those_of_the_histogram(tables):

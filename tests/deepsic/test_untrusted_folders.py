@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from deepsic import runtimes, store
+from deepsic import runtimes, saving, store
 from deepsic.errors import BadFile, ModelError
 from tests.deepsic.untrusted import (
     WEIGHTS,
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(copy):
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, old[1]))
     try:
         with pytest.raises(BadFile, match=r"npz cannot be written: File too large"):
-            store.add_tables(store.open_folder(copy), bytes(40_000))
+            saving.add_tables(store.open_folder(copy), bytes(40_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
     assert contents(copy) == before

@@ -111,7 +111,7 @@ def test_only_the_pre_head_sees_inside_a_bin(monkeypatch, x, arch, training):
 
     def run(within):
         f = tf.constant((q - 0.5 + within) / 32, tf.float32)
-        monkeypatch.setattr(model, "features", lambda x, rate_index, training=False: f)
+        monkeypatch.setattr(model.features, "bounded", lambda z, rate_index: f)
         return model(x, training=training, seed=SEED, surrogate="mixed")
 
     one, other = run(0.0), run(rng.uniform(-0.45, 0.45, q.shape))

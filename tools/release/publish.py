@@ -1,6 +1,7 @@
 """Ships a trained model under checkpoints/, and writes measured results on the cards.
 
     python -m tools.release.publish --model=runs/pre/model --name=pre-0.5bpp --data='What it saw.'
+    python -m tools.release.publish --model=runs/mid/model --name=mid --steps=0.5bpp=32 --data=…
     python -m tools.release.publish --results=results/
 
 The first copies a model folder with its newest tables; `pre` and `post` of one codec share a
@@ -26,6 +27,7 @@ F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model to ship.")
 flags.DEFINE_string("name", None, "Name of the shipped model.")
 flags.DEFINE_string("data", None, "Sentence that says what it was trained on.")
+flags.DEFINE_list("steps", [], "Steps of a model with gains that get a name, as 0.5bpp=32.")
 flags.DEFINE_string("results", None, "Folder that evaluate.py wrote its results to.")
 
 KODAK = ("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma")
@@ -34,16 +36,17 @@ ACCURACY = ("classes", "pictures", "bpp", "psnr_rgb", "top1", "top1_low", "top1_
 
 def ship():
     """Copies a model to checkpoints/, beside the other head of its codec if that is there."""
-    from deepsic import store
+    from deepsic import saving, store
 
     source = store.find(F.model)
     target = store.CHECKPOINTS / F.name.removeprefix(f"{source.arch}-")
     tables, files = source.read_tables(), {n: source.read(n) for n in source.checksums}
     files = {n: data for n, data in files.items() if not n.startswith("tables/")}
     cards = {source.arch: source.card | {"name": F.name, "data": F.data}}
+    steps = {name: int(step) for name, step in (pair.split("=") for pair in F.steps)}
     if (target / store.CARD).exists():
         files, cards = _with_other_head(store.open_folder(target), files, tables, cards)
-    shipped = store.write(target, source.arch, files, tables, [], cards)
+    shipped = saving.write(target, source.arch, files, tables, [], cards, steps)
     for path in target.rglob("*"):
         name = path.relative_to(target).as_posix()
         if path.is_file() and name not in (store.CARD, *shipped.manifest["sha256"]):
@@ -53,10 +56,10 @@ def ship():
 
 def _with_other_head(old, files, tables, cards):
     """Adds the head that an older folder has and this model has not, if the codec is the same."""
-    from deepsic import store
+    from deepsic import saving
 
     other = [a for a in old.archs if a not in cards]
-    if store.fingerprint_of(files, tables) != old.manifest["tables"][0] or not other:
+    if saving.fingerprint_of(files, tables) != old.manifest["tables"][0] or not other:
         return files, cards
     head = dataclasses.replace(old, arch=other[0])
     kept = {n: head.read(n) for n in head.checksums if n.startswith("heads/")}

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from data.samples import sample_images
-from deepsic import store
-from deepsic.config import ModelConfig
+from deepsic import saving, store
+from deepsic.config import STEPS_PER_GAIN, ModelConfig
 from deepsic.labels import Labels
 from models import quantiser, weights
 from models.deepsic import DeepSIC
@@ -28,14 +28,23 @@ def photo(height: int, width: int) -> np.ndarray:
     return sample_images()["coffee"][100 : 100 + height, 200 : 200 + width]
 
 
-def make_model(path: pathlib.Path, arch: str, classes: list[str] = CLASSES) -> store.Folder:
-    """A folder of its own with a model that compresses as a block transform does."""
-    shutil.copytree(_made(arch, tuple(classes)).path, path)
+def make_model(
+    path: pathlib.Path, arch: str, classes: list[str] = CLASSES, gains: int = 0
+) -> store.Folder:
+    """A folder of its own with a model that compresses as a block transform does.
+
+    Args:
+      path: of the folder.
+      arch: of the model.
+      classes: of its head.
+      gains: see `ModelConfig`; the rates lie between λ1 of 0.002 and 0.05.
+    """
+    shutil.copytree(_made(arch, tuple(classes), gains).path, path)
     return store.open_folder(path)
 
 
 @functools.cache
-def _made(arch: str, classes: tuple[str, ...]) -> store.Folder:
+def _made(arch: str, classes: tuple[str, ...], gains: int) -> store.Folder:
     """The model in a temporary folder; tests get copies."""
     path = pathlib.Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, path, ignore_errors=True)
@@ -44,6 +53,8 @@ def _made(arch: str, classes: tuple[str, ...]) -> store.Folder:
         arch=arch,
         filters=16,
         latents=16,
+        bits=8 if gains else 6,
+        gains=gains,
         normalisation="gdn",
         skip_gain=0.0,
         classes=len(classes),
@@ -52,7 +63,13 @@ def _made(arch: str, classes: tuple[str, ...]) -> store.Folder:
     model = DeepSIC(config)
     model.create_variables()
     x = np.stack([photo(192, 192), photo(192, 192)[::-1]]).astype(np.float32)
-    linear_block_transform(model, x, np.array([0.01]), seed=1)
-    q = model.symbols(model.features(x)).numpy().astype(np.int8)
-    tables = fit(q, lowest=quantiser.lowest_symbol(config.bits), hidden=8, steps=2)
-    return weights.save(path, model, tables.to_bytes(), Labels.of(list(classes)), {"name": arch})
+    lambdas = np.geomspace(0.002, 0.05, gains) if gains else np.array([0.01])
+    linear_block_transform(model, x, lambdas, seed=1)
+    tables = {}
+    for step in range(0, config.steps, STEPS_PER_GAIN):
+        index = tf.fill((len(x),), float(step / STEPS_PER_GAIN))
+        q = model.symbols(model.features(x, index)).numpy()
+        fitted = fit(q, lowest=quantiser.lowest_symbol(config.bits), hidden=8, steps=2)
+        tables[step] = fitted.to_bytes()
+    data = saving.bundle(tables) if gains else tables[0]
+    return weights.save(path, model, data, Labels.of(list(classes)), {"name": arch})
