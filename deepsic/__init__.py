@@ -2,8 +2,8 @@
 
     import deepsic
     codec = deepsic.load("pre-0.5bpp")     # a shipped model or a folder
-    data = codec.compress(x)               # uint8 (H, W, 3), or a PIL image
-    f = deepsic.open("a.dsic")             # lazy: f.size, f.label, f.image, f.features, f.symbols
+    data = codec.compress(x)               # uint8 (H, W, 3 or 4), or a PIL image
+    f = deepsic.open("a.dsic")             # lazy: f.size, f.label, f.image, f.metadata, …
     y, label = deepsic.decompress(data)    # finds its model by the fingerprint in the data
 
 After `import deepsic` Pillow opens and saves `.dsic` files too. All errors of this package's own
@@ -107,7 +107,7 @@ def decompress(
       data, model, max_pixels: see `open`.
 
     Returns:
-      x_hat, uint8 (H, W, 3), and its label.
+      x_hat, uint8 (H, W, 3), or (H, W, 4) with transparency, and its label.
 
     Raises:
       TypeError: if data are no bytes.

@@ -81,6 +81,19 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def check_colour(name: str | None) -> None:
+    """Raises UserError if a name is given and no colour's."""
+    if name is not None:
+        from deepsic.picture import parse_colour
+
+        try:
+            parse_colour(name)
+        except ValueError as error:
+            raise UserError(
+                f"--background takes a colour such as white or #336699: {error}."
+            ) from error
+
+
 Job = tuple[pathlib.Path, pathlib.Path | None]
 
 

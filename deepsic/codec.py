@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepsic import container, quantiser, runtimes
+from deepsic import container, quantiser, runtimes, sections
 from deepsic.coding.symbols import SymbolCoder
+from deepsic.colour import is_grey
 from deepsic.config import ModelConfig
 from deepsic.container import Header, Semantics
 from deepsic.errors import CorruptFile, ModelError
-from deepsic.images import as_rgb
 from deepsic.labels import THRESHOLD, Label, get_label
+from deepsic.picture import Picture, as_picture
 from deepsic.pretrained import LEAST_SIDE, PretrainedHead
 from deepsic.quantiser import Quantiser
 from deepsic.store import Folder
@@ -49,6 +50,12 @@ class Compressed(bytes):
     """
 
     label: Label | None = None
+
+    def with_sections(self, extras: list[container.Section]) -> Compressed:
+        """The same with transparency and metadata behind it."""
+        whole = Compressed(sections.append(self, extras))
+        whole.label = self.label
+        return whole
 
 
 def get_margin(config: ModelConfig) -> int:
@@ -149,31 +156,43 @@ class Codec:
     def _margin(self) -> int:
         return get_margin(self.config)
 
-    def compress(self, x: Any, threshold: float = THRESHOLD, topk: int = 0) -> Compressed:
+    def compress(
+        self,
+        x: Any,
+        threshold: float = THRESHOLD,
+        topk: int = 0,
+        keep_metadata: bool = True,
+    ) -> Compressed:
         """A picture as the bytes of a `.dsic` file.
 
         Args:
-          x: uint8 (H, W, 3), RGB; or a PIL image, which is converted.
+          x: uint8 (H, W, 3), RGB, or (H, W, 4) with transparency; a `Picture`; or a PIL image,
+            which is turned upright and converted to sRGB.
           threshold: how likely the label of a `pre` file must be, 0 to 15/16; the label is as
             specific as that allows.
           topk: how many of the likeliest classes a `pre` file names besides, 0 to 10.
+          keep_metadata: whether the file gets EXIF and XMP of a PIL image.
 
         Raises:
           TypeError: if x is no uint8 array and no PIL image.
           ValueError: if x has another shape, or a number is out of range.
+          BadFile: if its transparency is so ragged that it takes more than 2 bits a pixel.
         """
-        x = as_rgb(x)
+        picture = as_picture(x, keep_metadata)
         if not 0 <= threshold <= 15 / 16:
             raise ValueError(f"threshold must lie in 0 to 15/16, not {threshold!r}.")
         if not 0 <= topk <= MOST_ALTERNATIVES:
             raise ValueError(f"topk must lie in 0 to {MOST_ALTERNATIVES}, not {topk!r}.")
-        f = self.features(x)
+        extras = sections.make(picture)
+        f = self.features(picture.rgb)
         semantics = None
         if self.config.arch == "pre":
             semantics = self.get_semantics(self.classify(f), threshold, topk)
         q = self.symbols(f)
         del f  # four times as large
-        return self._encode(q, x.shape[0], x.shape[1], semantics)
+        height, width = picture.rgb.shape[:2]
+        data = self._encode(q, height, width, semantics, is_grey(picture.rgb))
+        return data.with_sections(extras)
 
     def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
         """A `.dsic` file's picture and label.
@@ -182,17 +201,19 @@ class Codec:
           data: the bytes of the file.
 
         Returns:
-          x_hat, uint8 (H, W, 3), and what it shows.
+          x_hat, uint8 (H, W, 3), or (H, W, 4) with transparency, and what it shows.
 
         Raises:
-          CorruptFile: if the file is damaged.
+          CorruptFile: if the file is damaged, its metadata apart.
           ModelError: if it is of another model.
         """
         header, payload = container.unpack(data)
         codec = self.for_file(header)
         q = codec.decode_symbols(header, payload)
         label = codec.get_label(header, q)
-        return codec.reconstruct(q, header.height, header.width), label
+        alpha = sections.read_alpha(data)
+        rgb = codec.reconstruct(q, header.height, header.width, header.grey)
+        return Picture(rgb, alpha).pixels, label
 
     def for_file(self, header: Header) -> Codec:
         """The same model at the step of a file.
@@ -239,12 +260,14 @@ class Codec:
         """Q⁻¹: dequantised features, float32, from symbols."""
         return self.quantiser.dequantise(q)
 
-    def reconstruct(self, q: np.ndarray, height: int, width: int) -> np.ndarray:
-        """x_hat, uint8 (height, width, 3), from symbols (eq. 2)."""
+    def reconstruct(self, q: np.ndarray, height: int, width: int, grey: bool = False) -> np.ndarray:
+        """x_hat, uint8 (height, width, 3), from symbols (eq. 2); grey if it is to be."""
         stride = self.config.stride
 
         def network(tile: np.ndarray) -> np.ndarray:
             x_hat = self.runtime.reconstruction(self.restore(tile))
+            if grey:
+                x_hat = x_hat.mean(axis=-1, keepdims=True)
             return np.clip(np.rint(x_hat, out=x_hat), 0, 255, out=x_hat).astype(np.uint8)
 
         out = tiled(
@@ -343,9 +366,16 @@ class Codec:
         return self._encode(self.symbols(f), height, width, semantics)
 
     def _encode(
-        self, q: np.ndarray, height: int, width: int, semantics: Semantics | None
+        self,
+        q: np.ndarray,
+        height: int,
+        width: int,
+        semantics: Semantics | None,
+        grey: bool = False,
     ) -> Compressed:
-        header = Header(self.config.arch, self.fingerprint, width, height, semantics, self.step)
+        header = Header(
+            self.config.arch, self.fingerprint, width, height, semantics, self.step, grey
+        )
         data = Compressed(container.pack(header, self.coder.encode(q)))
         if semantics is not None:
             data.label = get_label(semantics, self.labels)

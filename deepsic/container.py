@@ -254,7 +254,7 @@ def read_sections(data: bytes) -> tuple[list[Section], list[int | None]]:
 
     Returns:
       The intact sections, but for those of unknown kinds, and the kinds of damaged ones; None
-      among these for whatever is behind a place where the file is cut short.
+      for all where the file ends before the first. What is behind one of a wrong size is lost.
 
     Raises:
       CorruptFile: if the front is damaged, or there is an intact section of an unknown kind that
@@ -276,7 +276,7 @@ def read_sections(data: bytes) -> tuple[list[Section], list[int | None]]:
             size, begin = len(data), at
         end = begin + size
         if end + 4 > len(data):
-            damaged.append(None)
+            damaged.append(kind)
             break
         if _crc32(data[at:end]) != data[end : end + 4]:
             damaged.append(kind)

@@ -7,8 +7,9 @@ import io
 import os
 from typing import IO, TYPE_CHECKING
 
-from deepsic import limits
+from deepsic import container, limits, sections
 from deepsic.labels import THRESHOLD, Label, get_label
+from deepsic.metadata import Metadata
 from deepsic.pretrained import LEAST_SIDE
 from deepsic.registry import Registry
 
@@ -45,11 +46,12 @@ class DsicFile:
         if isinstance(source, bytes | bytearray | memoryview):
             source = io.BytesIO(source)
         if isinstance(source, str | os.PathLike):
-            self.header, self._payload = limits.read_file(source, max_pixels)
+            self._data = limits.read_file(source, max_pixels)
         elif hasattr(source, "read"):
-            self.header, self._payload = limits.read_stream(source, max_pixels)
+            self._data = limits.read_stream(source, max_pixels)
         else:
             raise TypeError(f"pass a path, bytes or a binary file, not {type(source).__name__}.")
+        self.header, self._payload = container.unpack(self._data)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,9 +84,40 @@ class DsicFile:
         return self.codec.restore(self.symbols)
 
     @functools.cached_property
+    def rgb(self) -> np.ndarray:
+        """x_hat, uint8 (height, width, 3), without its transparency."""
+        header = self.header
+        return self.codec.reconstruct(self.symbols, header.height, header.width, header.grey)
+
+    @functools.cached_property
+    def alpha(self) -> np.ndarray | None:
+        """How opaque each pixel is, uint8 (height, width); None if all are.
+
+        Raises:
+          CorruptFile: if it is damaged.
+        """
+        return sections.read_alpha(self._data)
+
+    @property
     def image(self) -> np.ndarray:
-        """x_hat, uint8 (height, width, 3)."""
-        return self.codec.reconstruct(self.symbols, self.header.height, self.header.width)
+        """x_hat, uint8 (height, width, 3), or (height, width, 4) with its transparency.
+
+        Raises:
+          ModelError: if the model of the file is not here.
+          CorruptFile: if payload or transparency are damaged.
+        """
+        from deepsic.picture import Picture
+
+        return Picture(self.rgb, self.alpha).pixels
+
+    @functools.cached_property
+    def metadata(self) -> Metadata:
+        """EXIF and XMP.
+
+        Raises:
+          CorruptFile: if they are damaged; the picture may be intact all the same.
+        """
+        return sections.read_metadata(self._data)
 
     def get_thumbnail(self, least: int = LEAST_SIDE) -> np.ndarray:
         """A small picture, without the reconstruction network; models with a pretrained head only.

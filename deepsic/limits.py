@@ -15,15 +15,15 @@ from deepsic.errors import CorruptFile
 PIXELS_PER_BYTE = 4096
 # More than any coder takes for a pixel, and for everything else in a file.
 _BYTES_PER_PIXEL = 64
-_BYTES_BESIDES = 1 << 20
+_BYTES_BESIDES = 1 << 22
 # Of a stream, whose size nobody knows.
 LARGEST_STREAM = 1 << 30
 # A pipe that is called .dsic must not keep a program waiting.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_file(path: str | os.PathLike, max_pixels: int | None = None) -> tuple[Header, bytes]:
-    """A file's header and payload, both intact.
+def read_file(path: str | os.PathLike, max_pixels: int | None = None) -> bytes:
+    """A whole file whose header is intact and promises no more than it may.
 
     Args:
       path: of the file.
@@ -31,7 +31,7 @@ def read_file(path: str | os.PathLike, max_pixels: int | None = None) -> tuple[H
         `files.MAX_PIXELS`, and for less where the file is small.
 
     Raises:
-      CorruptFile: if the file is damaged or promises too much.
+      CorruptFile: if the header is damaged or promises too much.
       OSError: if it cannot be read.
     """
     with open(os.open(path, _FLAGS), "rb") as handle:
@@ -39,21 +39,21 @@ def read_file(path: str | os.PathLike, max_pixels: int | None = None) -> tuple[H
         front = handle.read(container.HEAD_BYTES) if stat.S_ISREG(status.st_mode) else b""
         header, _ = container.read_header(front)
         check(header, status.st_size, max_pixels)
-        return container.unpack(front + handle.read(status.st_size))
+        return front + handle.read(status.st_size)
 
 
-def read_stream(handle: IO[bytes], max_pixels: int | None = None) -> tuple[Header, bytes]:
+def read_stream(handle: IO[bytes], max_pixels: int | None = None) -> bytes:
     """Like `read_file`, from an open binary file.
 
     Raises:
-      CorruptFile: if the file is damaged or promises too much.
+      CorruptFile: if the header is damaged or promises too much.
     """
     front = handle.read(container.HEAD_BYTES)
     header, _ = container.read_header(front)
     most = _BYTES_PER_PIXEL * header.width * header.height + _BYTES_BESIDES
     data = front + handle.read(min(most, LARGEST_STREAM) + 1)
     check(header, len(data), max_pixels)
-    return container.unpack(data)
+    return data
 
 
 def check(header: Header, size: int, max_pixels: int | None = None) -> None:

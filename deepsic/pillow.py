@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
@@ -95,10 +96,27 @@ def _plugin() -> type:
             except DeepsicError as error:
                 raise SyntaxError(str(error)) from error  # so that Pillow tries other formats
             self._size = self._dsic.size
-            self._mode = "RGB"
+            try:
+                alpha = self._dsic.alpha is not None
+            except DeepsicError as error:
+                raise SyntaxError(str(error)) from error
+            self._mode = ("L" if self._dsic.header.grey else "RGB") + "A" * alpha
             self.tile = []
+            self._note_metadata()
             semantics = self._dsic.header.semantics
             self.info["label"] = semantics and str(self._dsic.label)
+
+        def _note_metadata(self) -> None:
+            assert self._dsic is not None
+            try:
+                metadata = self._dsic.metadata
+            except DeepsicError as error:
+                warnings.warn(str(error), stacklevel=4)
+                return
+            if metadata.exif:
+                self.info["exif"] = b"Exif\0\0" + metadata.exif
+            if metadata.xmp:
+                self.info["xmp"] = metadata.xmp
 
         def load(self) -> Any:
             if self._dsic is not None:
@@ -106,7 +124,7 @@ def _plugin() -> type:
                     pixels = self._dsic.image
                 except DeepsicError as error:
                     raise OSError(str(error)) from error
-                self.im = Image.fromarray(pixels).im
+                self.im = Image.fromarray(pixels).convert(self.mode).im
                 self._dsic = None
                 self._close_fp()
             return super().load()
@@ -120,9 +138,9 @@ def _plugin() -> type:
 
 
 def _save(image: Any, handle: IO[bytes], filename: str | bytes) -> None:
-    """Options of `image.save`: bpp, or model; threshold, topk as of `Codec.compress`."""
+    """Options of `image.save`: those of `targets.compress`."""
     from deepsic.targets import compress
 
     options = dict(image.encoderinfo)
-    known = ("bpp", "model", "arch", "threshold", "topk")
+    known = ("bpp", "model", "arch", "threshold", "topk", "keep_metadata")
     handle.write(compress(image, **{k: options[k] for k in known if k in options}))

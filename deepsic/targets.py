@@ -10,8 +10,8 @@ from typing import Any
 from deepsic import store
 from deepsic.codec import Codec, Compressed
 from deepsic.errors import ModelError
-from deepsic.images import as_rgb
 from deepsic.labels import THRESHOLD
+from deepsic.picture import as_picture
 
 DEFAULT = "pre-0.5bpp"
 
@@ -39,9 +39,9 @@ def compress_nearest(
     """
     if not (math.isfinite(bpp) and bpp >= 0):
         raise ValueError(f"bpp takes a number of bits per pixel, such as 0.5, not {bpp!r}.")
-    x = as_rgb(x)
+    x = as_picture(x)
     tries = [(codec, codec.compress(x, threshold, topk)) for codec in codecs]
-    pixels = x.shape[0] * x.shape[1]
+    pixels = x.rgb.shape[0] * x.rgb.shape[1]
     return min(tries, key=lambda t: abs(8 * len(t[1]) / pixels - bpp))
 
 
@@ -58,6 +58,7 @@ def compress(
     arch: str | None = None,
     threshold: float = THRESHOLD,
     topk: int = 0,
+    keep_metadata: bool = True,
 ) -> Compressed:
     """A picture as a file: of one model, or of the shipped one that comes nearest to a rate.
 
@@ -65,12 +66,13 @@ def compress(
       bpp: bits per pixel to come near to; without it, `model`.
       model: a shipped model's name or a folder; the default one if neither is given.
       arch: of the shipped models to choose from, or of a folder that holds both.
-      x, threshold, topk: see `Codec.compress`.
+      x, threshold, topk, keep_metadata: see `Codec.compress`.
 
     Raises:
       ValueError: if both bpp and model are given, or a number is out of range.
       TypeError, ModelError: see `Codec.compress` and `store.find`.
     """
+    x = as_picture(x, keep_metadata)
     if bpp is None:
         return _load(str(model or DEFAULT), arch).compress(x, threshold, topk)
     if model is not None:

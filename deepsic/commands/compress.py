@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from deepsic import cli, container, images, labels, runtimes, treecode
-from deepsic.errors import DeepsicError
+from deepsic import cli, container, formats, labels, runtimes, treecode
+from deepsic.errors import BadFile, DeepsicError
 from deepsic.files import MAX_PIXELS, write_atomically
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave pictures alone whose file is there.")
+flags.DEFINE_enum(
+    "metadata", "keep", ["keep", "none"], "Whether files get EXIF and XMP of their pictures."
+)
+flags.DEFINE_string(
+    "background", None, "Lay transparent pictures on this colour, such as white or #336699."
+)
 flags.DEFINE_integer(
     "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less.", 1
 )
@@ -71,11 +77,19 @@ def compress_file(codecs: list[Codec], source: pathlib.Path, target: pathlib.Pat
       BadFile: if the picture cannot be read or the file not be written.
       ModelError: if the model is of no use.
     """
+    from deepsic import images
     from deepsic.targets import compress_nearest
 
-    x = images.read_image(source, F.max_pixels, cli.warn)
-    pixels = x.shape[0] * x.shape[1]
-    codec, data = compress_nearest(codecs, x, F.bpp or 0.0, F.semantic_threshold, F.semantic_topk)
+    picture = images.read_picture(source, F.max_pixels, cli.warn, F.metadata == "keep")
+    if F.background is not None:
+        picture = picture.without_alpha(F.background)
+    pixels = picture.rgb.shape[0] * picture.rgb.shape[1]
+    try:
+        codec, data = compress_nearest(
+            codecs, picture, F.bpp or 0.0, F.semantic_threshold, F.semantic_topk
+        )
+    except BadFile as error:  # of its transparency
+        raise BadFile(f"{source}: {error}") from error
     write_atomically(target, lambda handle: handle.write(data))
     line = f"{target}: {len(data)} bytes, {8 * len(data) / pixels:.3f} bpp"
     if F.bpp is not None:
@@ -102,10 +116,11 @@ def main(rest: list[str]) -> int:
         raise cli.UserError("it takes two arguments: IN and OUT.")
     if F.bpp is not None and not math.isfinite(F.bpp):
         raise cli.UserError("--bpp takes a number of bits per pixel, such as 0.5.")
+    cli.check_colour(F.background)
     jobs = cli.pair_files(
         pathlib.Path(rest[0]),
         rest[1],
-        images.EXTENSIONS,
+        formats.extensions(),
         container.EXTENSION,
         overwrite=F.overwrite,
         skip_existing=F.skip_existing,

@@ -10,14 +10,18 @@ The model is found by the fingerprint in the file.
 from __future__ import annotations
 
 import pathlib
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from deepsic import cli, container, labels, runtimes, treecode
 from deepsic.dsicfile import DsicFile
-from deepsic.errors import DeepsicError
+from deepsic.errors import CorruptFile, DeepsicError
 from deepsic.files import MAX_PIXELS
 from deepsic.registry import Registry
+
+if TYPE_CHECKING:
+    from deepsic.picture import Picture
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of the model, if it is no shipped one.")
@@ -26,6 +30,10 @@ flags.DEFINE_bool("levels", False, "Print the whole path, such as animal > dog >
 flags.DEFINE_string("format", "png", "Extension of pictures in a folder OUT; PNG loses nothing.")
 flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 flags.DEFINE_bool("skip_existing", False, "Leave files alone whose picture is there.")
+flags.DEFINE_enum(
+    "metadata", "keep", ["keep", "none"], "Whether pictures get the EXIF and XMP of their files."
+)
+flags.DEFINE_string("background", None, "Lay transparent pictures on this colour, such as white.")
 flags.DEFINE_integer(
     "max_pixels", None, f"Refuse larger pictures than this, else than {MAX_PIXELS}, or less.", 1
 )
@@ -57,9 +65,36 @@ def decompress_file(models: Registry, source: pathlib.Path, target: pathlib.Path
     file = DsicFile(source, F.max_pixels, models)
     _ = file.symbols
     text = _label_text(file)  # first, as it may be damaged
-    images.write_image(target, file.image)
+    images.write_picture(target, read_picture(file, str(source)), F.background, cli.warn)
     width, height = file.size
     return f"{target}: {width}×{height}, {text}"
+
+
+def read_picture(file: DsicFile, what: str) -> Picture:
+    """The picture of a file with what it holds besides, as far as that is intact.
+
+    Args:
+      file: whose picture it is.
+      what: is spoken of in warnings.
+
+    Raises:
+      CorruptFile: if its transparency is damaged, and there is no background to do without.
+    """
+    from deepsic.metadata import Metadata
+    from deepsic.picture import Picture
+
+    alpha, metadata = None, Metadata()
+    try:
+        alpha = file.alpha
+    except CorruptFile as error:
+        if F.background is None:
+            raise CorruptFile(f"{error} --background=white decodes the picture without.") from error
+        cli.warn(f"{what}: {error}")
+    try:
+        metadata = file.metadata if F.metadata == "keep" else metadata
+    except CorruptFile as error:
+        cli.warn(f"{what}: {error}")
+    return Picture(file.rgb, alpha, metadata)
 
 
 def describe_file(models: Registry, source: pathlib.Path) -> str:
@@ -76,6 +111,7 @@ def main(rest: list[str]) -> int:
     """Runs the command with its arguments that are no flags; returns the exit code."""
     if len(rest) != (1 if F.semantics_only else 2):
         raise cli.UserError("it takes two arguments, IN and OUT, or IN and --semantics_only.")
+    cli.check_colour(F.background)
     jobs = cli.pair_files(
         pathlib.Path(rest[0]),
         None if F.semantics_only else rest[1],

@@ -130,7 +130,7 @@ def _hit_as_json(hit):
 
 
 def _print_stats(archive):
-    from deepsic.images import EXTENSIONS
+    from deepsic.formats import EXTENSIONS
     from deepsic.search import statistics
 
     levels = statistics.by_level(archive)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepsic import limits
+from deepsic import container, limits
 from deepsic.container import Semantics
 from deepsic.errors import CorruptFile, ModelError
 from deepsic.registry import Registry
@@ -76,7 +76,7 @@ def _classify_batch(
     good, symbols, failed = [], [], []
     for file in files:
         try:
-            header, payload = limits.read_file(file.path, max_pixels)
+            header, payload = container.unpack(limits.read_file(file.path, max_pixels))
             if _kind(file._replace(header=header)) != _kind(file):
                 raise CorruptFile("the file changed while it was read.")
             symbols.append(codec.decode_symbols(header, payload))

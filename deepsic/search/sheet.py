@@ -70,7 +70,10 @@ def write(
 def _figure(hit: Hit, models: Registry, max_pixels: int | None) -> str:
     from PIL import Image
 
-    picture = Image.fromarray(DsicFile(hit.file.path, max_pixels, models).image)
+    from deepsic.picture import Picture
+
+    file = DsicFile(hit.file.path, max_pixels, models)
+    picture = Image.fromarray(Picture(file.rgb, file.alpha).without_alpha("white").rgb)
     picture.thumbnail((SIDE, SIDE))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=88)

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 import deepsic
 from deepsic import container
@@ -70,7 +70,7 @@ def test_the_header_is_read_without_the_model(codec, x):
         (np.full((8, 8, 3), 0.5, np.float32), TypeError, "multiplied by 255"),
         (np.zeros((8, 8, 3), np.int64), TypeError, "int64"),
         (np.zeros((8, 8), np.uint8), ValueError, r"\(height, width, 3\)"),
-        (np.zeros((8, 8, 4), np.uint8), ValueError, r"\(8, 8, 4\)"),
+        (np.zeros((8, 8, 2), np.uint8), ValueError, r"\(8, 8, 2\)"),
         (np.zeros((1, 8, 8, 3), np.uint8), ValueError, r"\(1, 8, 8, 3\)"),
         (np.zeros((0, 8, 3), np.uint8), ValueError, "has pixels"),
         ([[[1, 2, 3]]], TypeError, "not list"),
@@ -88,6 +88,85 @@ def test_pillow_images_of_any_mode_go_in(codec, x, mode):
     image = Image.fromarray(x).convert(mode)
     y, _ = codec.decompress(codec.compress(image))
     assert (y == codec.decompress(codec.compress(np.asarray(image.convert("RGB"))))[0]).all()
+
+
+def test_grey_pictures_come_back_grey(codec, x):
+    grey = np.repeat(x[..., 1:2], 3, axis=-1)
+    data = codec.compress(grey)
+    assert container.read_header(data)[0].grey
+    y, _ = codec.decompress(data)
+    assert (y == y[..., :1]).all()
+    f = deepsic.open(data, model=codec.folder.path)
+    assert (f.image == y).all()
+    plain = codec.reconstruct(f.symbols, 70, 90)
+    assert (plain != plain[..., :1]).any()
+    error = [np.square(z.astype(float) - grey).mean() for z in (y, plain)]
+    assert error[0] < error[1]
+    assert not container.read_header(codec.compress(x))[0].grey
+
+
+def ellipse():
+    alpha = Image.new("L", (90, 70))
+    ImageDraw.Draw(alpha).ellipse((9, 9, 80, 60), fill=255)
+    return np.asarray(alpha)
+
+
+def test_transparency_comes_back_exactly(codec, x):
+    rgba = np.dstack([x, ellipse()])
+    for source in (rgba, Image.fromarray(rgba)):
+        data = codec.compress(source)
+        y, _ = codec.decompress(data)
+        assert y.shape == (70, 90, 4)
+        assert (y[..., 3] == ellipse()).all()
+        f = deepsic.open(data, model=codec.folder.path)
+        assert (f.image == y).all()
+        assert (f.rgb == y[..., :3]).all()
+        assert (f.alpha == ellipse()).all()
+    assert codec.compress(np.dstack([x, np.full_like(x[..., 0], 255)])) == codec.compress(x)
+
+
+def test_transparency_that_takes_too_much_is_refused(codec, x):
+    noise = np.random.default_rng(0).integers(0, 256, (70, 90), np.uint8)
+    with pytest.raises(deepsic.BadFile, match="transparency"):
+        codec.compress(np.dstack([x, noise]))
+
+
+def with_metadata(x):
+    image = Image.fromarray(x)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    image.info |= {"exif": exif.tobytes(), "xmp": b"<x:xmpmeta/>"}
+    return image
+
+
+def test_metadata_are_kept_unless_nobody_wants_them(codec, x):
+    f = deepsic.open(codec.compress(with_metadata(x)), model=codec.folder.path)
+    assert f.size == (70, 90)  # upright
+    exif = Image.Exif()
+    exif.load(f.metadata.exif)
+    assert (exif[0x0112], exif[0x010F]) == (1, "Maker")
+    assert f.metadata.xmp == b"<x:xmpmeta/>"
+    f = deepsic.open(codec.compress(with_metadata(x), keep_metadata=False))
+    assert f.metadata == (b"", b"")
+
+
+@pytest.mark.parametrize("kind", [container.EXIF, container.ALPHA])
+def test_damage_behind_the_picture_leaves_the_picture(codec, x, kind):
+    sections = [container.Section(kind, b"data"), container.Section(container.XMP, b"\0more")]
+    data = container.pack(*container.unpack(codec.compress(x)), sections)
+    data = data.replace(b"data", b"dada")
+    f = deepsic.open(data, model=codec.folder.path)
+    assert (f.rgb == codec.decompress(codec.compress(x))[0]).all()
+    with pytest.raises(deepsic.CorruptFile, match="metadata"):
+        _ = f.metadata
+    if kind == container.EXIF:
+        assert (f.image == f.rgb).all()
+        assert (codec.decompress(data)[0] == f.rgb).all()
+    else:
+        with pytest.raises(deepsic.CorruptFile, match="transparency"):
+            _ = f.image
+        with pytest.raises(deepsic.CorruptFile, match="transparency"):
+            codec.decompress(data)
 
 
 @pytest.mark.parametrize(("threshold", "topk"), [(-0.1, 0), (1.0, 0), (0.5, -1), (0.5, 11)])
@@ -178,6 +257,24 @@ def test_pillow_opens_and_saves(x, tmp_path):
     out = io.BytesIO()
     Image.fromarray(x).convert("L").save(out, "DSIC")
     assert Image.open(io.BytesIO(out.getvalue())).convert("L").size == (90, 70)
+
+
+def test_pillow_keeps_transparency_metadata_and_grey(x, tmp_path):
+    path = tmp_path / "a.dsic"
+    image = with_metadata(np.dstack([x, ellipse()]))
+    image.save(path)
+    with Image.open(path) as found:
+        assert found.mode == "RGBA"
+        assert found.size == (70, 90)
+        assert found.getexif()[0x010F] == "Maker"
+        assert (np.asarray(found)[..., 3] == np.rot90(ellipse(), -1)).all()
+        found.convert("RGB").save(tmp_path / "b.jpg", exif=found.info["exif"])
+    assert Image.open(tmp_path / "b.jpg").getexif()[0x010F] == "Maker"
+    Image.fromarray(x).convert("L").save(path)
+    assert Image.open(path).mode == "L"
+    assert np.asarray(Image.open(path)).shape == (70, 90)
+    image.save(path, keep_metadata=False)
+    assert "exif" not in Image.open(path).info
 
 
 def test_pillow_complains_of_damaged_files_as_it_does_of_others(x, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepsic import cli, limits
+from deepsic import cli, container, limits
 from deepsic.codec import Codec
 from deepsic.errors import CorruptFile, ModelError, TooManyPixels
 from deepsic.images import BadImage, read_image
@@ -53,7 +53,7 @@ def coded(request):
 def decode(codec, path, max_pixels):
     """What decompress.py does with a file, but for writing the picture; or its error."""
     try:
-        header, payload = limits.read_file(path, max_pixels)
+        header, payload = container.unpack(limits.read_file(path, max_pixels))
         q = codec.decode_symbols(header, payload)
         label = codec.get_label(header, q)
     except (CorruptFile, ModelError) as error:  # the latter where it says that it is of another
@@ -98,7 +98,7 @@ def test_damaged_labels_are_read_or_one_error(coded):
     def check(edits):
         data = mutations.mutate(files[0], edits, "header only")
         try:
-            header, _ = limits.container.unpack(data)
+            header, _ = container.unpack(data)
             if header.semantics is not None:
                 get_label(header.semantics, codec.labels)
         except CorruptFile:

@@ -1,5 +1,6 @@
 """Pictures of every kind read as people see them, and written whole or not at all."""
 
+import io
 import struct
 import zlib
 
@@ -7,8 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from deepsic import cli
-from deepsic.images import EXTENSIONS, WRITERS, BadImage, check_writable, read_image, write_image
+from deepsic import cli, formats
+from deepsic.formats import EXTENSIONS, WRITERS
+from deepsic.images import (
+    BadImage,
+    check_writable,
+    read_image,
+    read_picture,
+    write_image,
+    write_picture,
+)
+from deepsic.picture import Picture
 from tools.robustness.small_pictures import encoded, photograph
 
 
@@ -193,7 +203,84 @@ def test_huge_pictures_are_refused_before_they_are_decoded(tmp_path):
     assert "--max_pixels=9000000000" in cli.explain(raised.value)
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PDF", "PCX"])
+@pytest.mark.parametrize("kind", ["PCX", "ICO", "DDS", "SGI", "QOI", "TGA"])
+def test_rarer_formats_of_pillow_are_read(tmp_path, kind):
+    x = photograph(1, 32, 48)
+    (tmp_path / "a").write_bytes(
+        encoded(x, kind, **({"sizes": [(48, 32)]} if kind == "ICO" else {}))
+    )
+    np.testing.assert_array_equal(read_image(tmp_path / "a", warn=no_warning), x)
+
+
+def test_extensions_are_those_that_pillow_knows_for_these_formats():
+    Image.init()
+    known = {e for e, kind in Image.registered_extensions().items() if kind in formats.READERS}
+    assert known - {".dsic"} == formats.EXTENSIONS
+    assert set(formats.READERS) <= set(Image.OPEN)
+
+
+def test_an_icon_that_hides_a_larger_picture_is_refused(tmp_path):
+    inner = encoded(np.zeros((300, 400, 3), np.uint8))
+    entry = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(inner), 22)
+    (tmp_path / "a.ico").write_bytes(struct.pack("<HHH", 0, 1, 1) + entry + inner)
+    with pytest.raises(BadImage):
+        read_image(tmp_path / "a.ico", max_pixels=1000)
+
+
+def heic(tmp_path):
+    """The first bytes of a HEIC picture."""
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\0\0\0\x1cftypheic" + bytes(100))
+    return path
+
+
+def test_heic_says_what_to_install(tmp_path):
+    if formats.has_heif():
+        pytest.skip("pillow-heif is installed")
+    with pytest.raises(BadImage, match="pip install pillow-heif"):
+        read_image(heic(tmp_path))
+
+
+def test_a_phones_second_picture_is_no_animation(tmp_path):
+    first, second = (Image.new("RGB", (16, 16), (v, v, v)) for v in (40, 200))
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second])
+    read_image(tmp_path / "a.jpg", warn=no_warning)
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "tif", "jp2", "avif"])
+def test_transparency_is_read_and_written(tmp_path, kind):
+    x = photograph(2, 16, 24)
+    alpha = np.tile(np.array([0, 128, 255], np.uint8), (16, 8))
+    write_picture(tmp_path / f"a.{kind}", Picture(x, alpha), warn=no_warning)
+    found = read_picture(tmp_path / f"a.{kind}", warn=no_warning)
+    if kind == "avif":
+        assert found.alpha is not None
+    else:
+        np.testing.assert_array_equal(found.alpha, alpha)
+        np.testing.assert_array_equal(found.rgb[alpha > 0], x[alpha > 0])
+
+
+def test_formats_without_transparency_lay_on_white_with_a_warning(tmp_path, warnings):
+    picture = Picture(photograph(2, 16, 24), np.zeros((16, 24), np.uint8))
+    write_picture(tmp_path / "a.jpg", picture, warn=warnings.append)
+    assert read_image(tmp_path / "a.jpg").min() > 250
+    assert len(warnings) == 1
+    write_picture(tmp_path / "b.png", picture, background="#336699", warn=no_warning)
+    assert np.asarray(Image.open(tmp_path / "b.png"))[0, 0].tolist() == [0x33, 0x66, 0x99]
+
+
+def test_grey_pictures_are_written_as_greyscale(tmp_path):
+    write_image(tmp_path / "a.png", np.repeat(photograph(1)[..., :1], 3, axis=-1))
+    assert Image.open(tmp_path / "a.png").mode == "L"
+
+
+def test_an_open_file_is_read(tmp_path):
+    x = photograph(1)
+    found = read_picture(io.BytesIO(encoded(x)), warn=no_warning)
+    np.testing.assert_array_equal(found.rgb, x)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF"])
 def test_formats_that_are_not_listed_are_not_opened(tmp_path, kind):
     """Pillow would hand an EPS to Ghostscript, whatever the file is called."""
     (tmp_path / "a.png").write_bytes(encoded(photograph(1), kind))

@@ -46,11 +46,11 @@ flags.DEFINE_bool("decode", True, "Also decode and classify every file.")
 
 def pictures(data):
     """From the path of every picture to its class's id."""
-    from deepsic import images
+    from deepsic import formats
 
     found = {}
     for folder in sorted(p for p in data.iterdir() if p.is_dir()):
-        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in images.EXTENSIONS)
+        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in formats.EXTENSIONS)
         found |= {p: folder.name for p in paths[: F.per_class or None]}
     return found
 
