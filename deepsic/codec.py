@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,12 +20,12 @@ from deepsic.colour import is_grey
 from deepsic.config import ModelConfig
 from deepsic.container import Header, Semantics
 from deepsic.errors import CorruptFile, ModelError
+from deepsic.head import Head
 from deepsic.labels import THRESHOLD, Label, get_label
 from deepsic.picture import Picture, as_picture
-from deepsic.pretrained import LEAST_SIDE, PretrainedHead
+from deepsic.pretrained import LEAST_SIDE
 from deepsic.quantiser import Quantiser
 from deepsic.store import Folder
-from deepsic.thumbnail import choose_pixels, thumbnail
 from deepsic.tiling import tiled
 from deepsic.treecode import MOST_ALTERNATIVES
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 # Side of a tile.
 TILE_PIXELS = 768
-# Side of a tile for classification; changing it changes labels.
-DESCRIBED_PIXELS = 1024
 # Cells that are quantised in one call.
 QUANTISED_CELLS = 1 << 14
 
@@ -56,6 +53,25 @@ class Compressed(bytes):
         whole = Compressed(sections.append(self, extras))
         whole.label = self.label
         return whole
+
+
+class Analysis(NamedTuple):
+    """A picture as a model sees it; all of its file but the symbols.
+
+    Attributes:
+      f: features, float32 (h, w, latents).
+      height, width: of the picture, pixels.
+      semantics: None in `post` models.
+      grey: whether its channels are equal.
+      sections: transparency and metadata.
+    """
+
+    f: np.ndarray
+    height: int
+    width: int
+    semantics: Semantics | None
+    grey: bool
+    sections: list[container.Section]
 
 
 def get_margin(config: ModelConfig) -> int:
@@ -96,6 +112,7 @@ class Codec:
         self.labels = folder.labels
         self.fingerprint = fingerprint or folder.fingerprints[0]
         self.runtime: Runtime = runtimes.make(runtimes.choose(runtime), folder)
+        self.head = Head(folder, self.runtime)
         self._tables = folder.tables(self.fingerprint)
         self._coders: dict[int, SymbolCoder] = {}
         if len(self.labels.classes) != self.config.classes:
@@ -178,6 +195,19 @@ class Codec:
           ValueError: if x has another shape, or a number is out of range.
           BadFile: if its transparency is so ragged that it takes more than 2 bits a pixel.
         """
+        analysis = self.analyse(x, threshold, topk, keep_metadata)
+        q = self.symbols(analysis.f)
+        analysis = analysis._replace(f=q)  # features are twice or four times as large
+        return self._encode(q, analysis)
+
+    def analyse(
+        self,
+        x: Any,
+        threshold: float = THRESHOLD,
+        topk: int = 0,
+        keep_metadata: bool = True,
+    ) -> Analysis:
+        """What `encode` makes files of, at any step of this model; see `compress`."""
         picture = as_picture(x, keep_metadata)
         if not 0 <= threshold <= 15 / 16:
             raise ValueError(f"threshold must lie in 0 to 15/16, not {threshold!r}.")
@@ -188,11 +218,12 @@ class Codec:
         semantics = None
         if self.config.arch == "pre":
             semantics = self.get_semantics(self.classify(f), threshold, topk)
-        q = self.symbols(f)
-        del f  # four times as large
         height, width = picture.rgb.shape[:2]
-        data = self._encode(q, height, width, semantics, is_grey(picture.rgb))
-        return data.with_sections(extras)
+        return Analysis(f, height, width, semantics, is_grey(picture.rgb), extras)
+
+    def encode(self, analysis: Analysis) -> Compressed:
+        """The bytes of a `.dsic` file at this step."""
+        return self._encode(self.symbols(analysis.f), analysis)
 
     def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
         """A `.dsic` file's picture and label.
@@ -284,8 +315,6 @@ class Codec:
     def classify(self, f: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 (classes,), from features (section III-D).
 
-        Large maps are described tile by tile, and the descriptions averaged.
-
         Raises:
           ModelError: if the weights are such that nothing finite comes out.
         """
@@ -293,11 +322,11 @@ class Codec:
 
     def classify_batch(self, f: np.ndarray) -> np.ndarray:
         """`classify` for pictures of one size: (n, classes) from float32 (n, h, w, latents)."""
-        return self._classify(f, _itself)
+        return self.head.classify(f, _itself)
 
     def classify_symbols(self, q: np.ndarray) -> np.ndarray:
         """`classify_batch` from symbols, (n, h, w, latents)."""
-        return self._classify(q, self.restore)
+        return self.head.classify(q, self.restore)
 
     def thumbnail(
         self, maps: np.ndarray, height: int, width: int, least: int = LEAST_SIDE
@@ -315,43 +344,8 @@ class Codec:
         Raises:
           ModelError: if the head is another.
         """
-        if self.config.head != "pretrained":
-            raise ModelError(f"{self.folder.path}: only pretrained heads make thumbnails.")
         prepare = self.restore if maps.dtype.kind == "i" else _itself
-        stride, pixels = self.config.stride, choose_pixels(height, width, self.config.stride, least)
-        x = thumbnail(self._pretrained.mapping, maps, pixels, prepare)
-        return x[: -(-height * pixels // stride), : -(-width * pixels // stride)]
-
-    @functools.cached_property
-    def _pretrained(self) -> PretrainedHead:
-        return PretrainedHead(self.folder)
-
-    def _recognise(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
-        """Logits of the pretrained head, (n, classes), from (n, h, w, latents)."""
-        stride, head = self.config.stride, self._pretrained
-        pixels = choose_pixels(maps.shape[1] * stride, maps.shape[2] * stride, stride)
-        small = [thumbnail(head.mapping, one, pixels, prepare) for one in maps]
-        x = np.stack([head.fit(one) for one in small])
-        return self.runtime.recognise(x) / head.temperature
-
-    def _classify(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
-        logits = self._recognise if self.config.head == "pretrained" else self._decide
-        probabilities = _softmax(logits(maps, prepare))
-        if not np.isfinite(probabilities).all():
-            raise ModelError(f"{self.folder.path}: the networks compute no probabilities.")
-        return probabilities
-
-    def _decide(self, maps: np.ndarray, prepare: Callable) -> np.ndarray:
-        """Logits of the paper's head, (n, classes)."""
-        tile = DESCRIBED_PIXELS // self.config.stride
-        total, weight = np.zeros((), np.float32), 0
-        for top in range(0, maps.shape[1], tile):
-            for left in range(0, maps.shape[2], tile):
-                piece = prepare(maps[:, top : top + tile, left : left + tile])
-                cells = piece.shape[1] * piece.shape[2]
-                total = total + cells * self.runtime.describe(piece)
-                weight += cells
-        return self.runtime.decide(total / weight)
+        return self.head.thumbnail(maps, height, width, least, prepare)
 
     def get_semantics(
         self, probabilities: np.ndarray, threshold: float = THRESHOLD, topk: int = 0
@@ -359,27 +353,20 @@ class Codec:
         """The head's answer, float32 (classes,), as a file holds it; see `compress`."""
         return self.labels.semantics(probabilities.tolist(), threshold, topk)
 
-    def encode(
-        self, f: np.ndarray, height: int, width: int, semantics: Semantics | None
-    ) -> Compressed:
-        """The bytes of a `.dsic` file, from the features of a picture of that size."""
-        return self._encode(self.symbols(f), height, width, semantics)
-
-    def _encode(
-        self,
-        q: np.ndarray,
-        height: int,
-        width: int,
-        semantics: Semantics | None,
-        grey: bool = False,
-    ) -> Compressed:
+    def _encode(self, q: np.ndarray, analysis: Analysis) -> Compressed:
         header = Header(
-            self.config.arch, self.fingerprint, width, height, semantics, self.step, grey
+            self.config.arch,
+            self.fingerprint,
+            analysis.width,
+            analysis.height,
+            analysis.semantics,
+            self.step,
+            analysis.grey,
         )
         data = Compressed(container.pack(header, self.coder.encode(q)))
-        if semantics is not None:
-            data.label = get_label(semantics, self.labels)
-        return data
+        if analysis.semantics is not None:
+            data.label = get_label(analysis.semantics, self.labels)
+        return data.with_sections(analysis.sections)
 
     def decode_symbols(self, header: Header, payload: bytes) -> np.ndarray:
         """q, (h, w, latents), from an unpacked file.
@@ -389,8 +376,7 @@ class Codec:
           ModelError: if the file is of another model.
           ValueError: if it is of another step.
         """
-        self._check_is_mine(header)
-        if header.step != self.step:
+        if self.for_file(header) is not self:
             raise ValueError(f"the file is of step {header.step}: ask for_file(header).")
         stride = self.config.stride
         rows, columns = -(-header.height // stride), -(-header.width // stride)
@@ -434,9 +420,3 @@ class Codec:
 
 def _itself(piece: np.ndarray) -> np.ndarray:
     return piece
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):  # damaged weights, of which `_classify` complains
-        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)

@@ -139,8 +139,8 @@ def _plugin() -> type:
 
 def _save(image: Any, handle: IO[bytes], filename: str | bytes) -> None:
     """Options of `image.save`: those of `targets.compress`."""
-    from deepsic.targets import compress
+    from deepsic.targets import TARGETS, compress
 
     options = dict(image.encoderinfo)
-    known = ("bpp", "model", "arch", "threshold", "topk", "keep_metadata")
+    known = [*TARGETS, "model", "arch", "threshold", "topk", "keep_metadata"]
     handle.write(compress(image, **{k: options[k] for k in known if k in options}))

@@ -62,6 +62,7 @@ def save(
     tables: bytes,
     labels: Labels,
     card: dict[str, Any],
+    lambda1: Sequence[float] = (),
 ) -> Folder:
     """Writes a whole model folder with one head.
 
@@ -72,13 +73,15 @@ def save(
       tables: `Tables.to_bytes`, or `bundle`.
       labels: of its classes.
       card: anything worth knowing of this model.
+      lambda1: of eq. 4, of each of its rates; none if that is not known.
 
     Raises:
       BadFile: if it cannot be written; an older model there is then whole.
     """
     files = codec.files("codec") | head.files(f"heads/{arch}")
     files["labels.json"] = json.dumps(dataclasses.asdict(labels)).encode()
-    return write(path, arch, files, tables, [], {arch: card})
+    rates = {"lambda1": [float(v) for v in lambda1]} if len(lambda1) else {}
+    return write(path, arch, files, tables, [], {arch: card}, rates)
 
 
 def bundle(tables: Mapping[int, bytes]) -> bytes:
@@ -98,7 +101,7 @@ def add_tables(folder: Folder, tables: bytes) -> Folder:
     """Adds coding tables to a model; files coded with its older ones still find theirs."""
     files = {name: folder.read(name) for name in folder.manifest["sha256"]}
     older, cards = folder.manifest["tables"], folder.manifest["cards"]
-    return write(folder.path, folder.arch, files, tables, older, cards, folder.named_steps)
+    return write(folder.path, folder.arch, files, tables, older, cards, folder.rates)
 
 
 def write(
@@ -108,7 +111,7 @@ def write(
     tables: bytes,
     older: Sequence[str],
     cards: Mapping[str, Any],
-    steps: Mapping[str, int] | None = None,
+    rates: Mapping[str, Any] | None = None,
 ) -> Folder:
     """Writes a folder from its files.
 
@@ -119,7 +122,7 @@ def write(
       tables: the newest.
       older: fingerprints of the tables that are among the files.
       cards: by arch.
-      steps: that have a name, by name.
+      rates: see `Folder.rates`.
     """
     fingerprint = fingerprint_of(files, tables)
     files[f"tables/{fingerprint}.npz"] = tables
@@ -128,7 +131,7 @@ def write(
         "tables": [fingerprint, *(t for t in older if t != fingerprint)],
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         "cards": dict(cards),
-        **({"steps": dict(steps)} if steps else {}),
+        **({"rates": dict(rates)} if rates else {}),
     }
     written = files | {CARD: (json.dumps(manifest, indent=2) + "\n").encode()}
     # The manifest last: a folder without one is no model.

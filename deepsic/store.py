@@ -13,9 +13,10 @@
                             array's name led by its step and a slash
 
 A fingerprint names a codec, its tables and its classes; whether a file is of the `pre` or the
-`post` head, its header says. A model with gains has many steps, of which the manifest may give
-some a name: {"0.5bpp": 32}. Nothing here is executable but LiteRT's graphs: JSON, and NumPy
-arrays without pickles. A folder may come from a stranger: see `deepsic.untrusted`.
+`post` head, its header says. A model with gains has many steps, of which the manifest gives
+some a name and each gain's λ1: "rates": {"names": {"0.5bpp": 32}, "lambda1": [0.005, 0.01]}.
+Nothing here is executable but LiteRT's graphs: JSON, and NumPy arrays without pickles. A folder
+may come from a stranger: see `deepsic.untrusted`.
 """
 
 from __future__ import annotations
@@ -99,7 +100,26 @@ class Folder:
     @property
     def named_steps(self) -> dict[str, int]:
         """Steps that have a name of their own, from the lowest rate to the highest."""
-        return self.manifest.get("steps", {})
+        return self.rates.get("names", {})
+
+    @property
+    def rates(self) -> dict[str, Any]:
+        """What the manifest says of the model's rates: `names` of steps, `lambda1` of each gain."""
+        return self.manifest.get("rates", {})
+
+    def get_lambda1(self, step: int) -> float:
+        """λ1 of eq. 4 that a step was trained for, geometric between those of the gains.
+
+        Raises:
+          ModelError: if the manifest does not say.
+        """
+        known = self.rates.get("lambda1", [])
+        if len(known) != max(1, self.config.gains):
+            raise ModelError(f"{self.path}: its manifest does not tell λ1 of its rates.")
+        index = self.config.get_rate_index(step)
+        low = min(int(index), len(known) - 1)
+        high = min(low + 1, len(known) - 1)
+        return float(known[low] ** (1 - index + low) * known[high] ** (index - low))
 
     @property
     def archs(self) -> list[str]:
@@ -241,7 +261,7 @@ def open_folder(path: pathlib.Path, arch: str | None = None) -> Folder:
     manifest = parse_json(read_plain(path / CARD), str(path / CARD))
     try:
         _check_manifest(manifest)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path / CARD} is damaged: {error}.") from error
     folder = Folder(path, next(a for a in ARCHS if a in manifest["cards"]), manifest)
     if arch is None or arch == folder.arch:
@@ -263,9 +283,15 @@ def _check_manifest(manifest: Any) -> None:
         raise ValueError("it names no head")
     if not all(isinstance(card, dict) for card in cards.values()):
         raise ValueError("a card is of another kind")
-    steps = manifest.get("steps", {})
-    if not isinstance(steps, dict) or any(type(s) is not int or s < 0 for s in steps.values()):
+    _check_rates(manifest.get("rates", {}))
+
+
+def _check_rates(rates: Any) -> None:
+    names, lambda1 = rates.get("names", {}), rates.get("lambda1", [])
+    if not isinstance(names, dict) or any(type(s) is not int or s < 0 for s in names.values()):
         raise ValueError("its steps are no numbers")
+    if not isinstance(lambda1, list) or not all(type(v) is float and v > 0 for v in lambda1):
+        raise ValueError("its λ1 are no numbers")
 
 
 def shipped() -> list[Folder]:

@@ -1,22 +1,240 @@
-"""Which shipped model a picture is compressed with, to come near to a rate."""
+"""Rates and qualities that may be asked for, and the steps of models that come nearest to them.
+
+The models of one arch make a ladder: all their quantiser steps, by λ1. Features are computed
+once a model, and a few rungs are tried until the next one would be too much.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from deepsic import store
-from deepsic.codec import Codec, Compressed
-from deepsic.errors import ModelError
+from deepsic.codec import Analysis, Codec, Compressed
+from deepsic.errors import DeepsicError, ModelError
 from deepsic.labels import THRESHOLD
-from deepsic.picture import as_picture
+from deepsic.picture import Picture, as_picture
+from deepsic.store import Folder
 
 DEFAULT = "pre-0.5bpp"
+TARGETS = ("bpp", "max_bytes", "psnr", "quality")
+# A file this near below the bytes asked for is near enough.
+NEAR = 0.99
+# By how much rungs differ for each unit of ln λ1, before a picture has told: a file's size, as a
+# logarithm, and its PSNR, dB.
+_GROWTH = {"bytes": 0.5, "psnr": 2.5}
 
 
-def find_shipped(arch: str) -> list[store.Folder]:
+class OutOfReach(DeepsicError):
+    """No file can be so small; the message says how small it can be."""
+
+
+class Target(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+      kind: one of TARGETS. `bpp`, bits per pixel of the whole file, never exceeded; `max_bytes`,
+        the same in bytes; `psnr`, dB in RGB, at least; or `quality`, 0 to 100, even steps in
+        log λ1 between the coarsest and the finest rung.
+      value: the number.
+    """
+
+    kind: str
+    value: float
+
+    def check(self) -> None:
+        """Raises ValueError for a number that nobody can mean."""
+        if self.kind == "quality":
+            if not 0 <= self.value <= 100:
+                raise ValueError(f"quality must lie in 0 to 100, not {self.value!r}.")
+        elif not (math.isfinite(self.value) and self.value > 0):
+            what = {"bpp": "bits per pixel", "max_bytes": "bytes", "psnr": "decibels"}[self.kind]
+            raise ValueError(f"{self.kind} takes a positive number of {what}, not {self.value!r}.")
+
+
+def choose_target(**asked: float | None) -> Target | None:
+    """The one target that is not None, or None; raises ValueError if there are several."""
+    given = [Target(kind, value) for kind, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(f"{given[0].kind} and {given[1].kind} exclude each other: pass one.")
+    for target in given:
+        target.check()
+    return given[0] if given else None
+
+
+class Rung(NamedTuple):
+    """One step of one model."""
+
+    folder: Folder
+    step: int
+    log_lambda1: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """A file, and how it came about.
+
+    Attributes:
+      data: of the file.
+      codec: of which model and step it is.
+      short: a sentence that says what more was asked for than any model gives, or None.
+    """
+
+    data: Compressed
+    codec: Codec
+    short: str | None = None
+
+
+class Ladder:
+    """All steps of some models, from the lowest rate to the highest.
+
+    Args:
+      folders: of the models; of each, all steps count.
+      runtime: of their codecs, see `Codec`.
+
+    Raises:
+      ModelError: if there are none, or one does not tell its λ1.
+    """
+
+    def __init__(self, folders: Sequence[Folder], runtime: str = "auto") -> None:
+        self._runtime = runtime
+        self._codecs: dict[Any, Codec] = {}
+        alone = {(folder.path, folder.arch): folder for folder in folders}.values()
+        rungs = [
+            Rung(folder, step, math.log(folder.get_lambda1(step)))
+            for folder in alone
+            for step in range(folder.config.steps)
+        ]
+        if not rungs:
+            raise ModelError("there is no model to choose from.")
+        self.rungs = sorted(rungs, key=lambda rung: rung.log_lambda1)
+
+    def codec(self, rung: int) -> Codec:
+        """The model of a rung, at its step."""
+        folder, step, _ = self.rungs[rung]
+        if folder.path not in self._codecs:
+            self._codecs[folder.path] = Codec(folder, runtime=self._runtime)
+        return self._codecs[folder.path].at(step)
+
+    def nearest(self, log_lambda1: float) -> int:
+        """The rung whose λ1 is nearest."""
+        return int(np.argmin([abs(rung.log_lambda1 - log_lambda1) for rung in self.rungs]))
+
+    def compress(
+        self, x: Any, target: Target, threshold: float = THRESHOLD, topk: int = 0
+    ) -> Reached:
+        """A picture as the file that comes nearest to a target.
+
+        Args:
+          x, threshold, topk: see `Codec.compress`.
+          target: what is asked for.
+
+        Raises:
+          OutOfReach: if no file is so small.
+          TypeError, ValueError, ModelError: see `Codec.compress`.
+        """
+        target.check()
+        return _Search(self, as_picture(x), threshold, topk).run(target)
+
+
+class _Search:
+    """The files of one picture on a ladder, each made once."""
+
+    def __init__(self, ladder: Ladder, picture: Picture, threshold: float, topk: int) -> None:
+        self._ladder, self._picture = ladder, picture
+        self._options = threshold, topk
+        self._analyses: dict[Any, Analysis] = {}
+        self._files: dict[int, Compressed] = {}
+
+    def file(self, rung: int) -> Compressed:
+        """The file of a rung."""
+        if rung not in self._files:
+            codec, path = self._ladder.codec(rung), self._ladder.rungs[rung].folder.path
+            if path not in self._analyses:
+                self._analyses[path] = codec.analyse(self._picture, *self._options)
+            self._files[rung] = codec.encode(self._analyses[path])
+        return self._files[rung]
+
+    def psnr(self, rung: int) -> float:
+        """Of the picture that a rung's file holds, dB."""
+        pixels, _ = self._ladder.codec(rung).decompress(self.file(rung))
+        error = np.mean(np.square(pixels[..., :3].astype(np.float32) - self._picture.rgb))
+        return 10 * math.log10(255**2 / max(float(error), 1e-10))
+
+    def run(self, target: Target) -> Reached:
+        """See `Ladder.compress`."""
+        rungs = self._ladder.rungs
+        if target.kind == "quality":
+            low, high = rungs[0].log_lambda1, rungs[-1].log_lambda1
+            return self._reached(self._ladder.nearest(low + target.value / 100 * (high - low)))
+        if target.kind == "psnr":
+            below = self._last(self.psnr, target.value, _GROWTH["psnr"], 0.0)
+            if below == len(rungs) - 1:
+                sentence = f"no model reaches {target.value:g} dB: {self.psnr(below):.2f} dB it is."
+                return self._reached(below, sentence)
+            return self._reached(below + 1)
+        pixels = self._picture.rgb.shape[0] * self._picture.rgb.shape[1]
+        most = target.value * pixels / 8 if target.kind == "bpp" else target.value
+        return self._largest_file(most, pixels)
+
+    def _largest_file(self, most: float, pixels: int) -> Reached:
+        growth, near = _GROWTH["bytes"], -math.log(NEAR)
+        last = self._last(lambda rung: math.log(len(self.file(rung))), math.log(most), growth, near)
+        size = len(self.file(max(last, 0)))
+        told = f"{size} bytes, {8 * size / pixels:.3f} bpp"
+        if last < 0:
+            raise OutOfReach(f"the smallest file of this picture has {told}.")
+        if last == len(self._ladder.rungs) - 1 and size < NEAR * most:
+            return self._reached(last, f"no model makes a larger file of this picture: {told}.")
+        return self._reached(last)
+
+    def _last(
+        self, measure: Callable[[int], float], most: float, growth: float, near: float
+    ) -> int:
+        """The last rung that measures `most` or less, or one that does so nearly; else -1.
+
+        Args:
+          measure: grows with the rungs, about evenly in log λ1.
+          most: what it may be.
+          growth: of it, for each unit of log λ1, until two rungs have told.
+          near: a rung so little below is taken at once.
+        """
+        rungs = self._ladder.rungs
+        low, high = -1, len(rungs)
+        known: dict[int, float] = {}
+        guess = len(rungs) // 2
+        while high - low > 1:
+            guess = min(max(guess, low + 1), high - 1)
+            known[guess] = value = measure(guess)
+            if value > most:
+                high = guess
+            else:
+                low = guess
+                if most - value < near:
+                    break
+            guess = self._interpolate(known, low, high, most, growth)
+        return low
+
+    def _interpolate(
+        self, known: dict[int, float], low: int, high: int, most: float, growth: float
+    ) -> int:
+        rungs = self._ladder.rungs
+        if low in known and high in known and known[high] > known[low]:
+            between = rungs[high].log_lambda1 - rungs[low].log_lambda1
+            growth = (known[high] - known[low]) / max(between, 1e-9)
+        start = low if low in known else high
+        return self._ladder.nearest(rungs[start].log_lambda1 + (most - known[start]) / growth)
+
+    def _reached(self, rung: int, short: str | None = None) -> Reached:
+        return Reached(self.file(rung), self._ladder.codec(rung), short)
+
+
+def find_shipped(arch: str) -> list[Folder]:
     """The shipped models of one arch; raises ModelError if there are none."""
     found = [folder for folder in store.shipped() if folder.arch == arch]
     if not found:
@@ -33,15 +251,10 @@ def compress_nearest(
       codecs: to choose from.
       x, threshold, topk: see `Codec.compress`.
       bpp: bits per pixel of the whole file.
-
-    Raises:
-      ValueError: if bpp is no positive number.
     """
-    if not (math.isfinite(bpp) and bpp >= 0):
-        raise ValueError(f"bpp takes a number of bits per pixel, such as 0.5, not {bpp!r}.")
-    x = as_picture(x)
-    tries = [(codec, codec.compress(x, threshold, topk)) for codec in codecs]
-    pixels = x.rgb.shape[0] * x.rgb.shape[1]
+    picture = as_picture(x)
+    tries = [(codec, codec.compress(picture, threshold, topk)) for codec in codecs]
+    pixels = picture.rgb.shape[0] * picture.rgb.shape[1]
     return min(tries, key=lambda t: abs(8 * len(t[1]) / pixels - bpp))
 
 
@@ -50,32 +263,42 @@ def _load(model: str, arch: str | None) -> Codec:
     return Codec(store.find(model, arch))
 
 
+@functools.lru_cache(maxsize=4)
+def _ladder(model: str | None, arch: str | None) -> Ladder:
+    return Ladder(find_shipped(arch or "pre") if model is None else [store.find(model, arch)])
+
+
 def compress(
     x: Any,
     *,
     bpp: float | None = None,
+    max_bytes: int | None = None,
+    psnr: float | None = None,
+    quality: float | None = None,
     model: str | None = None,
     arch: str | None = None,
     threshold: float = THRESHOLD,
     topk: int = 0,
     keep_metadata: bool = True,
 ) -> Compressed:
-    """A picture as a file: of one model, or of the shipped one that comes nearest to a rate.
+    """A picture as a file: of one model, or of the step of the shipped ones that meets a target.
 
     Args:
-      bpp: bits per pixel to come near to; without it, `model`.
-      model: a shipped model's name or a folder; the default one if neither is given.
+      bpp, max_bytes, psnr, quality: one of them at most, see `Target`. Where no model gives as
+        much as is asked for, the file is the one that comes nearest.
+      model: a shipped model's name or a folder; without a target the default one. With one, the
+        steps of this model alone are tried.
       arch: of the shipped models to choose from, or of a folder that holds both.
       x, threshold, topk, keep_metadata: see `Codec.compress`.
 
     Raises:
-      ValueError: if both bpp and model are given, or a number is out of range.
+      OutOfReach: if no file is as small as is asked for.
+      ValueError: if there are two targets, or a number is out of range.
       TypeError, ModelError: see `Codec.compress` and `store.find`.
     """
-    x = as_picture(x, keep_metadata)
-    if bpp is None:
-        return _load(str(model or DEFAULT), arch).compress(x, threshold, topk)
-    if model is not None:
-        raise ValueError("bpp chooses among shipped models: leave model out.")
-    codecs = [_load(folder.name, None) for folder in find_shipped(arch or "pre")]
-    return compress_nearest(codecs, x, bpp, threshold, topk)[1]
+    picture = as_picture(x, keep_metadata)
+    target = choose_target(bpp=bpp, max_bytes=max_bytes, psnr=psnr, quality=quality)
+    if target is None:
+        return _load(str(model or DEFAULT), arch).compress(picture, threshold, topk)
+    named = None if model is None else str(model)
+    return _ladder(named, arch).compress(picture, target, threshold, topk).data

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -188,7 +188,12 @@ def _part(
 
 
 def save(
-    path: pathlib.Path, model: DeepSIC, tables: bytes, labels: Labels, card: dict[str, Any]
+    path: pathlib.Path,
+    model: DeepSIC,
+    tables: bytes,
+    labels: Labels,
+    card: dict[str, Any],
+    lambda1: Sequence[float] = (),
 ) -> store.Folder:
     """Writes a whole model folder, its networks for either runtime.
 
@@ -198,6 +203,7 @@ def save(
       tables: `Tables.to_bytes`.
       labels: of its classes.
       card: anything worth knowing.
+      lambda1: of eq. 4, of each of its rates; none if that is not known.
 
     Raises:
       BadFile: if it cannot be written; an older model there is then whole.
@@ -207,4 +213,4 @@ def save(
     head = head_part(model)
     codec = _part(model, halved(model), False, export.codec_graphs(model))
     arch = model.config.arch
-    return saving.save(path, arch, codec, head, tables, labels, card)
+    return saving.save(path, arch, codec, head, tables, labels, card, lambda1)

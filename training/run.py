@@ -267,4 +267,7 @@ def export(
     if init_from is not None:
         told = ("command", "steps", "weights", "hours", "date", "from")
         card["from"] = {k: init_from.card[k] for k in told if k in init_from.card}
-    return weights.save(out / "model", model, tables, labels_of(source), card)
+    lambda1 = lambdas(settings, model.config.gains or 1).tolist()
+    if init_from is not None and not changed:
+        lambda1 = init_from.rates.get("lambda1", [])
+    return weights.save(out / "model", model, tables, labels_of(source), card, lambda1)

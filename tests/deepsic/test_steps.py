@@ -1,5 +1,6 @@
 """One model at several quantiser steps: what files, names and tables make of them."""
 
+import dataclasses
 import json
 import shutil
 
@@ -75,6 +76,14 @@ def test_library_and_networks_agree_at_every_step(folder, codec, step):
     )
 
 
+def test_lambda1_is_geometric_between_rates(folder):
+    known = [0.002, 0.01, 0.05]
+    for step, expected in ((0, known[0]), (16, 0.002**0.5 * 0.01**0.5), (64, known[2])):
+        assert folder.get_lambda1(step) == pytest.approx(expected)
+    with pytest.raises(ModelError, match="λ1"):
+        dataclasses.replace(folder, manifest=folder.manifest | {"rates": {}}).get_lambda1(0)
+
+
 def test_gains_are_geometric_between_rates():
     log_gain = np.log(np.array([[1.0, 2.0], [4.0, 8.0]], np.float32))
     np.testing.assert_allclose(get_gain(log_gain, 0.5), [2, 4], rtol=1e-6)
@@ -86,7 +95,7 @@ def test_steps_that_no_model_has_are_refused(codec):
         codec.at(65)
     data = codec.compress(photo(16, 16))
     header, payload = container.unpack(data)
-    wrong = container.pack(container.dataclasses.replace(header, step=200), payload)
+    wrong = container.pack(dataclasses.replace(header, step=200), payload)
     with pytest.raises(CorruptFile, match="steps 0 to 64, not 200"):
         codec.decompress(wrong)
     with pytest.raises(ValueError, match="for_file"):
@@ -97,7 +106,7 @@ def test_steps_are_named_by_the_manifest(folder, tmp_path, monkeypatch):
     place = tmp_path / "shelf" / "one"
     shutil.copytree(folder.path, place)
     manifest = json.loads((place / store.CARD).read_text())
-    manifest["steps"] = {"0.2bpp": 10, "0.4bpp": 50}
+    manifest["rates"]["names"] = {"0.2bpp": 10, "0.4bpp": 50}
     (place / store.CARD).write_text(json.dumps(manifest))
     monkeypatch.setattr(store, "CHECKPOINTS", place.parent)
     arch = folder.arch
@@ -117,9 +126,10 @@ def test_steps_are_named_by_the_manifest(folder, tmp_path, monkeypatch):
 def test_a_refit_keeps_the_names_of_steps(folder, tmp_path):
     shutil.copytree(folder.path, tmp_path / "m")
     old = store.open_folder(tmp_path / "m")
-    old.manifest["steps"] = {"low": 3}
+    old.manifest["rates"]["names"] = {"low": 3}
     new = saving.add_tables(old, saving.bundle({0: old_table(old, 64)}))
     assert new.named_steps == {"low": 3}
+    assert new.rates["lambda1"] == old.rates["lambda1"]
     assert list(new.tables()) == [0]
     assert list(new.tables(new.fingerprints[1])) == [0, 32, 64]
 

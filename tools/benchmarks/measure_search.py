@@ -115,11 +115,10 @@ def build(codec, found, folder):
 
 def compress(codec, x, target):
     """Writes a file as compress.py does; returns the likeliest class and its probability."""
-    f = codec.features(x)
-    is_pre = codec.config.arch == "pre"
-    p = codec.classify(f if is_pre else codec.restore(codec.symbols(f)))
-    semantics = codec.get_semantics(p, F.semantic_threshold, F.semantic_topk) if is_pre else None
-    data = codec.encode(f, x.shape[0], x.shape[1], semantics)
+    analysis = codec.analyse(x, F.semantic_threshold, F.semantic_topk)
+    f = analysis.f
+    p = codec.classify(f if codec.config.arch == "pre" else codec.restore(codec.symbols(f)))
+    data = codec.encode(analysis)
     files.write_atomically(target, lambda handle: handle.write(data))
     return codec.labels.classes[int(p.argmax())], float(p.max())
 

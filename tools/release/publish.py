@@ -43,10 +43,11 @@ def ship():
     tables, files = source.read_tables(), {n: source.read(n) for n in source.checksums}
     files = {n: data for n, data in files.items() if not n.startswith("tables/")}
     cards = {source.arch: source.card | {"name": F.name, "data": F.data}}
-    steps = {name: int(step) for name, step in (pair.split("=") for pair in F.steps)}
+    names = {name: int(step) for name, step in (pair.split("=") for pair in F.steps)}
+    rates = source.rates | ({"names": names} if names else {})
     if (target / store.CARD).exists():
         files, cards = _with_other_head(store.open_folder(target), files, tables, cards)
-    shipped = saving.write(target, source.arch, files, tables, [], cards, steps)
+    shipped = saving.write(target, source.arch, files, tables, [], cards, rates)
     for path in target.rglob("*"):
         name = path.relative_to(target).as_posix()
         if path.is_file() and name not in (store.CARD, *shipped.manifest["sha256"]):

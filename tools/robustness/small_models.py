@@ -72,4 +72,5 @@ def _made(arch: str, classes: tuple[str, ...], gains: int) -> store.Folder:
         fitted = fit(q, lowest=quantiser.lowest_symbol(config.bits), hidden=8, steps=2)
         tables[step] = fitted.to_bytes()
     data = saving.bundle(tables) if gains else tables[0]
-    return weights.save(path, model, data, Labels.of(list(classes)), {"name": arch})
+    labels = Labels.of(list(classes))
+    return weights.save(path, model, data, labels, {"name": arch}, lambdas.tolist())

@@ -1,0 +1,114 @@
+"""Files of a rate, size or quality that was asked for."""
+
+import numpy as np
+import pytest
+
+import deepsic
+from deepsic import container, store, targets
+from deepsic.targets import Ladder, OutOfReach, Target
+from evaluation.metrics import psnr
+from tools.robustness.small_models import make_model, photo
+
+SIZE = (120, 160)
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory):
+    return Ladder([make_model(tmp_path_factory.mktemp("ladder") / "m", "pre", gains=3)])
+
+
+@pytest.fixture(scope="module")
+def x():
+    return photo(*SIZE)
+
+
+@pytest.fixture(scope="module")
+def sizes(ladder, x):
+    codec = ladder.codec(0)
+    analysis = codec.analyse(x)
+    return [len(codec.at(step).encode(analysis)) for step in range(65)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.77, 1.0])
+@pytest.mark.parametrize("kind", ["bpp", "max_bytes"])
+def test_sizes_are_not_exceeded_and_nearly_used(ladder, x, sizes, kind, share):
+    most = round(sizes[0] ** (1 - share) * sizes[-1] ** share)
+    value = 8 * most / x[..., 0].size if kind == "bpp" else most
+    reached = ladder.compress(x, Target(kind, value))
+    fitting = [size for size in sizes if size <= most]
+    assert reached.short is None
+    assert len(reached.data) <= most
+    assert len(reached.data) >= targets.NEAR * max(fitting)
+    assert len(reached.data) == sizes[reached.codec.step]
+
+
+def test_a_size_that_is_out_of_reach_is_told(ladder, x, sizes):
+    with pytest.raises(OutOfReach, match=f"smallest file of this picture has {sizes[0]} bytes"):
+        ladder.compress(x, Target("max_bytes", sizes[0] - 1))
+    reached = ladder.compress(x, Target("max_bytes", 2 * sizes[-1]))
+    assert len(reached.data) == sizes[-1]
+    assert f"{sizes[-1]} bytes" in reached.short
+
+
+def test_psnr_is_reached_by_the_smallest_file(ladder, x):
+    codec = ladder.codec(0)
+
+    def quality(step):
+        return psnr(x, codec.decompress(codec.at(step).compress(x))[0])
+
+    # This small model is at its best from step 20 on.
+    asked = (quality(0) + quality(20)) / 2
+    reached = ladder.compress(x, Target("psnr", asked))
+    step = reached.codec.step
+    assert 0 < step < 20
+    assert asked <= quality(step) < asked + 0.5
+    over = ladder.compress(x, Target("psnr", 90))
+    assert over.codec.step == 64
+    assert "no model reaches 90 dB" in over.short
+
+
+def test_quality_is_a_scale_over_all_steps(ladder, x):
+    steps = [ladder.compress(x, Target("quality", q)).codec.step for q in (0, 10, 50, 100)]
+    assert steps[0] == 0
+    assert steps[-1] == 64
+    assert steps == sorted(steps)
+    assert steps[2] == 32
+
+
+def test_a_flat_picture_has_a_file_too(ladder):
+    x = np.full((64, 64, 3), 90, np.uint8)
+    smallest = len(ladder.codec(0).compress(x))
+    assert len(ladder.compress(x, Target("bpp", 1.0)).data) >= smallest
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (("bpp", -1), "positive number of bits per pixel"),
+        (("max_bytes", 0), "positive number of bytes"),
+        (("psnr", float("nan")), "positive number of decibels"),
+        (("quality", 101), "0 to 100"),
+    ],
+)
+def test_numbers_that_nobody_can_mean_are_refused(ladder, x, target, words):
+    with pytest.raises(ValueError, match=words):
+        ladder.compress(x, Target(*target))
+
+
+def test_two_targets_exclude_each_other(x):
+    with pytest.raises(ValueError, match="bpp and psnr exclude each other"):
+        targets.compress(x, bpp=0.5, psnr=30)
+
+
+@pytest.mark.parametrize("arch", ["pre", "post"])
+def test_shipped_models_meet_a_rate(x, arch):
+    data = targets.compress(x, bpp=0.7, arch=arch)
+    assert 8 * len(data) / x[..., 0].size <= 0.7
+    assert container.unpack(bytes(data))[0].arch == arch
+    assert deepsic.open(data).size == SIZE[::-1]
+
+
+def test_every_shipped_model_tells_its_lambda1():
+    found = [folder.get_lambda1(folder.step) for folder in store.shipped() if folder.arch == "pre"]
+    assert len(found) == 5
+    assert found == sorted(set(found))
