@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deepsic import container, quantiser, runtimes, sections
+from deepsic import effort as efforts
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.colour import is_grey
 from deepsic.config import ModelConfig
@@ -59,16 +60,15 @@ class Analysis(NamedTuple):
     """A picture as a model sees it; all of its file but the symbols.
 
     Attributes:
-      f: features, float32 (h, w, latents).
-      height, width: of the picture, pixels.
+      rgb: the picture, uint8 (H, W, 3).
+      f: its features, float32 (h, w, latents).
       semantics: None in `post` models.
       grey: whether its channels are equal.
       sections: transparency and metadata.
     """
 
+    rgb: np.ndarray
     f: np.ndarray
-    height: int
-    width: int
     semantics: Semantics | None
     grey: bool
     sections: list[container.Section]
@@ -170,8 +170,19 @@ class Codec:
             raise ModelError(f"{self.folder.path}: the tables are damaged: {error}.") from error
 
     @functools.cached_property
-    def _margin(self) -> int:
+    def margin(self) -> int:
+        """See `get_margin`."""
         return get_margin(self.config)
+
+    @functools.cached_property
+    def curvature(self) -> np.ndarray | None:
+        """Of the decoder, float32 (latents,), see `deepsic.effort`; None if it is not there."""
+        found = self.folder.codec_weights(efforts.CURVATURE).get(efforts.CURVATURE)
+        if found is None or not self.config.can_refine:
+            return None
+        if found.shape != (self.config.latents,) or not (found > 0).all():
+            raise ModelError(f"{self.folder.path}: the weights {efforts.CURVATURE} are damaged.")
+        return found.astype(np.float32)
 
     def compress(
         self,
@@ -179,6 +190,7 @@ class Codec:
         threshold: float = THRESHOLD,
         topk: int = 0,
         keep_metadata: bool = True,
+        effort: int | None = None,
     ) -> Compressed:
         """A picture as the bytes of a `.dsic` file.
 
@@ -189,16 +201,16 @@ class Codec:
             specific as that allows.
           topk: how many of the likeliest classes a `pre` file names besides, 0 to 10.
           keep_metadata: whether the file gets EXIF and XMP of a PIL image.
+          effort: how much is spent on a small file, see `encode`.
 
         Raises:
           TypeError: if x is no uint8 array and no PIL image.
           ValueError: if x has another shape, or a number is out of range.
+          ModelError: if the model does not know that effort.
           BadFile: if its transparency is so ragged that it takes more than 2 bits a pixel.
         """
-        analysis = self.analyse(x, threshold, topk, keep_metadata)
-        q = self.symbols(analysis.f)
-        analysis = analysis._replace(f=q)  # features are twice or four times as large
-        return self._encode(q, analysis)
+        efforts.check(effort)
+        return self.encode(self.analyse(x, threshold, topk, keep_metadata), effort)
 
     def analyse(
         self,
@@ -218,12 +230,27 @@ class Codec:
         semantics = None
         if self.config.arch == "pre":
             semantics = self.get_semantics(self.classify(f), threshold, topk)
-        height, width = picture.rgb.shape[:2]
-        return Analysis(f, height, width, semantics, is_grey(picture.rgb), extras)
+        return Analysis(picture.rgb, f, semantics, is_grey(picture.rgb), extras)
 
-    def encode(self, analysis: Analysis) -> Compressed:
-        """The bytes of a `.dsic` file at this step."""
-        return self._encode(self.symbols(analysis.f), analysis)
+    def encode(self, analysis: Analysis, effort: int | None = None) -> Compressed:
+        """The bytes of a `.dsic` file at this step.
+
+        Args:
+          analysis: of the picture, by this model.
+          effort: 0 rounds features; more refines symbols (`deepsic.effort`), and keeps them where
+            they serve R + λ1·D better. None is the default where the model knows it, else 0.
+
+        Raises:
+          ValueError, ModelError: if there is no such effort, or the model does not know it.
+        """
+        efforts.check(effort)
+        if effort is None:
+            effort = efforts.DEFAULT if self.curvature is not None else 0
+        q = self.symbols(analysis.f)
+        payload = self.coder.encode(q)
+        if effort:
+            q, payload = efforts.better(self, analysis, q, payload, effort)
+        return self._pack(payload, analysis)
 
     def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
         """A `.dsic` file's picture and label.
@@ -264,20 +291,24 @@ class Codec:
 
         Sides that are no multiples of the stride are continued by their last pixels.
         """
-        stride = self.config.stride
-        rows, columns = -(-x.shape[0] // stride), -(-x.shape[1] // stride)
-        below, right = rows * stride - x.shape[0], columns * stride - x.shape[1]
-        if below or right:
-            x = np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
+        x, stride = self.pad(x), self.config.stride
+        rows, columns = x.shape[0] // stride, x.shape[1] // stride
         return tiled(
             lambda tile: self.runtime.features(tile.astype(np.float32)),
             x,
             step_in=stride,
             step_out=1,
             tile=TILE_PIXELS // stride,
-            margin=self._margin,
+            margin=self.margin,
             out=np.empty((rows, columns, self.config.latents), np.float32),
         )
+
+    def pad(self, x: np.ndarray) -> np.ndarray:
+        """A picture (H, W, 3), continued by its last pixels to multiples of the stride."""
+        below, right = (-n % self.config.stride for n in x.shape[:2])
+        if not (below or right):
+            return x
+        return np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
 
     def symbols(self, f: np.ndarray) -> np.ndarray:
         """q of eq. 1, int8 (int16 for 8 bits), from features (h, w, latents)."""
@@ -307,7 +338,7 @@ class Codec:
             step_in=1,
             step_out=stride,
             tile=TILE_PIXELS // stride,
-            margin=self._margin,
+            margin=self.margin,
             out=np.empty((q.shape[0] * stride, q.shape[1] * stride, 3), np.uint8),
         )
         return out[:height, :width]
@@ -353,17 +384,18 @@ class Codec:
         """The head's answer, float32 (classes,), as a file holds it; see `compress`."""
         return self.labels.semantics(probabilities.tolist(), threshold, topk)
 
-    def _encode(self, q: np.ndarray, analysis: Analysis) -> Compressed:
+    def _pack(self, payload: bytes, analysis: Analysis) -> Compressed:
+        height, width = analysis.rgb.shape[:2]
         header = Header(
             self.config.arch,
             self.fingerprint,
-            analysis.width,
-            analysis.height,
+            width,
+            height,
             analysis.semantics,
             self.step,
             analysis.grey,
         )
-        data = Compressed(container.pack(header, self.coder.encode(q)))
+        data = Compressed(container.pack(header, payload))
         if analysis.semantics is not None:
             data.label = get_label(analysis.semantics, self.labels)
         return data.with_sections(analysis.sections)

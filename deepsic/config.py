@@ -158,6 +158,11 @@ class ModelConfig:
         return total
 
     @property
+    def can_refine(self) -> bool:
+        """Whether its folder has the decoder's gradient, for `deepsic.refine`."""
+        return self.normalisation == "gdn"
+
+    @property
     def steps(self) -> int:
         """How many quantiser steps a file may choose from: 1 without gains."""
         return (max(self.gains, 1) - 1) * STEPS_PER_GAIN + 1

@@ -14,6 +14,7 @@ weight in one of the layouts stays in the graph.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -72,15 +73,29 @@ def gdn_parameter(root: np.ndarray) -> np.ndarray:
     return np.square(np.maximum(root, np.float32(2.0**-18))) - np.float32(2.0**-36)
 
 
+def turned(kernel: np.ndarray) -> np.ndarray:
+    """The kernel of the gradient of a plain convolution, (height, width, outputs, inputs)."""
+    return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+
+
+def _subpixel(kernel: np.ndarray, stride: int) -> np.ndarray:
+    return convolution(subpixel(kernel, stride))
+
+
+def _subpixel_turned(kernel: np.ndarray, stride: int) -> np.ndarray:
+    return convolution(turned(subpixel(kernel, stride)))
+
+
 # From weights as they are stored to weights as a graph wants them.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "same": lambda a: a,
     "conv": convolution,
     "dense": lambda a: a.T,
     "gdn": lambda a: gdn_parameter(a).T,
-    "subpixel1": lambda a: convolution(subpixel(a, 1)),
-    "subpixel2": lambda a: convolution(subpixel(a, 2)),
-    "subpixel4": lambda a: convolution(subpixel(a, 4)),
+    "gdn turned": gdn_parameter,
+    "conv turned": lambda a: convolution(turned(a)),
+    **{f"subpixel{s}": functools.partial(_subpixel, stride=s) for s in (1, 2, 4)},
+    **{f"subpixel{s} turned": functools.partial(_subpixel_turned, stride=s) for s in (1, 2, 4)},
 }
 
 
@@ -114,16 +129,14 @@ def take_out(
     """
     empty, slots = bytearray(graph), []
     for name, array in weights.items():
-        if array.size < LEAST_SIZE:
+        if array.size < LEAST_SIZE or not array.any():
             continue
         behind = (folded[name],) if name in folded else ()
         for layout in _layouts_of(array):
             data = _data(weights, name, layout, *behind)
-            at = empty.find(data)
-            if at >= 0:
+            while (at := empty.find(data)) >= 0:
                 empty[at : at + len(data)] = bytes(len(data))
                 slots.append((at, name, layout, *behind))
-                break
     return bytes(empty), slots
 
 
@@ -138,8 +151,9 @@ def _data(weights: Mapping[str, np.ndarray], name: str, layout: str, *behind: st
 def _layouts_of(array: np.ndarray) -> list[str]:
     if array.ndim == 4:
         # "same" is the layout of depthwise kernels.
-        return ["conv", "subpixel1", "subpixel2", "subpixel4", "same"]
-    return ["same", "dense", "gdn"] if array.ndim == 2 else ["same"]
+        kinds = ["conv", "subpixel1", "subpixel2", "subpixel4"]
+        return [*kinds, "same", *(f"{kind} turned" for kind in kinds)]
+    return ["same", "dense", "gdn", "gdn turned"] if array.ndim == 2 else ["same"]
 
 
 def put_in(graph: bytes, slots: Sequence[Any], weights: Mapping[str, np.ndarray]) -> bytes:

@@ -142,5 +142,5 @@ def _save(image: Any, handle: IO[bytes], filename: str | bytes) -> None:
     from deepsic.targets import TARGETS, compress
 
     options = dict(image.encoderinfo)
-    known = [*TARGETS, "model", "arch", "threshold", "topk", "keep_metadata"]
+    known = [*TARGETS, "model", "arch", "threshold", "topk", "keep_metadata", "effort"]
     handle.write(compress(image, **{k: options[k] for k in known if k in options}))

@@ -43,7 +43,13 @@ VERSION = 2
 CARD = "model.json"
 FINGERPRINT_BYTES = 4
 ARCHS = ("pre", "post")
-GRAPHS = {"features": "codec", "reconstruction": "codec", "describe": "head", "decide": "head"}
+GRAPHS = {
+    "features": "codec",
+    "reconstruction": "codec",
+    "gradient": "codec",
+    "describe": "head",
+    "decide": "head",
+}
 # Of a configuration; all else is the codec's.
 HEAD_FIELDS = ("classes", "head", "head_width", "head_depth")
 _TABLES = re.compile(r"[0-9a-f]{8}")

@@ -126,12 +126,17 @@ class Ladder:
         return int(np.argmin([abs(rung.log_lambda1 - log_lambda1) for rung in self.rungs]))
 
     def compress(
-        self, x: Any, target: Target, threshold: float = THRESHOLD, topk: int = 0
+        self,
+        x: Any,
+        target: Target,
+        threshold: float = THRESHOLD,
+        topk: int = 0,
+        effort: int | None = None,
     ) -> Reached:
         """A picture as the file that comes nearest to a target.
 
         Args:
-          x, threshold, topk: see `Codec.compress`.
+          x, threshold, topk, effort: see `Codec.compress`.
           target: what is asked for.
 
         Raises:
@@ -139,30 +144,39 @@ class Ladder:
           TypeError, ValueError, ModelError: see `Codec.compress`.
         """
         target.check()
-        return _Search(self, as_picture(x), threshold, topk).run(target)
+        return _Search(self, as_picture(x), threshold, topk, effort).run(target)
 
 
 class _Search:
-    """The files of one picture on a ladder, each made once."""
+    """The files of one picture on a ladder, each made once.
 
-    def __init__(self, ladder: Ladder, picture: Picture, threshold: float, topk: int) -> None:
+    Rungs are found with plain symbols; from there a few are tried with all effort.
+    """
+
+    def __init__(
+        self, ladder: Ladder, picture: Picture, threshold: float, topk: int, effort: int | None
+    ) -> None:
         self._ladder, self._picture = ladder, picture
-        self._options = threshold, topk
+        self._options, self._effort = (threshold, topk), effort
         self._analyses: dict[Any, Analysis] = {}
-        self._files: dict[int, Compressed] = {}
+        self._files: dict[tuple[int, int | None], Compressed] = {}
 
-    def file(self, rung: int) -> Compressed:
+    def file(self, rung: int, effort: int | None) -> Compressed:
         """The file of a rung."""
-        if rung not in self._files:
+        if (rung, effort) not in self._files:
             codec, path = self._ladder.codec(rung), self._ladder.rungs[rung].folder.path
             if path not in self._analyses:
                 self._analyses[path] = codec.analyse(self._picture, *self._options)
-            self._files[rung] = codec.encode(self._analyses[path])
-        return self._files[rung]
+            self._files[rung, effort] = codec.encode(self._analyses[path], effort)
+        return self._files[rung, effort]
 
-    def psnr(self, rung: int) -> float:
+    def size(self, rung: int, effort: int | None) -> int:
+        """Bytes of a rung's file."""
+        return len(self.file(rung, effort))
+
+    def psnr(self, rung: int, effort: int | None) -> float:
         """Of the picture that a rung's file holds, dB."""
-        pixels, _ = self._ladder.codec(rung).decompress(self.file(rung))
+        pixels, _ = self._ladder.codec(rung).decompress(self.file(rung, effort))
         error = np.mean(np.square(pixels[..., :3].astype(np.float32) - self._picture.rgb))
         return 10 * math.log10(255**2 / max(float(error), 1e-10))
 
@@ -173,28 +187,45 @@ class _Search:
             low, high = rungs[0].log_lambda1, rungs[-1].log_lambda1
             return self._reached(self._ladder.nearest(low + target.value / 100 * (high - low)))
         if target.kind == "psnr":
-            below = self._last(self.psnr, target.value, _GROWTH["psnr"], 0.0)
-            if below == len(rungs) - 1:
-                sentence = f"no model reaches {target.value:g} dB: {self.psnr(below):.2f} dB it is."
-                return self._reached(below, sentence)
-            return self._reached(below + 1)
+            return self._smallest_of(target.value)
         pixels = self._picture.rgb.shape[0] * self._picture.rgb.shape[1]
         most = target.value * pixels / 8 if target.kind == "bpp" else target.value
-        return self._largest_file(most, pixels)
+        return self._largest_within(most, pixels)
 
-    def _largest_file(self, most: float, pixels: int) -> Reached:
-        growth, near = _GROWTH["bytes"], -math.log(NEAR)
-        last = self._last(lambda rung: math.log(len(self.file(rung))), math.log(most), growth, near)
-        size = len(self.file(max(last, 0)))
+    def _smallest_of(self, least: float) -> Reached:
+        """The smallest file with at least so much PSNR."""
+        top = len(self._ladder.rungs) - 1
+        below = self._last(lambda rung: self.psnr(rung, 0), least, _GROWTH["psnr"])
+        rung = min(below + 1, top)
+        while rung > 0 and self.psnr(rung - 1, self._effort) >= least:
+            rung -= 1
+        while rung < top and self.psnr(rung, self._effort) < least:
+            rung += 1
+        psnr = self.psnr(rung, self._effort)
+        short = None if psnr >= least else f"no model reaches {least:g} dB: {psnr:.2f} dB it is."
+        return self._reached(rung, short)
+
+    def _largest_within(self, most: float, pixels: int) -> Reached:
+        """The largest file of at most so many bytes."""
+        top = len(self._ladder.rungs) - 1
+        near = -math.log(NEAR)
+        rung = self._last(
+            lambda rung: math.log(self.size(rung, 0)), math.log(most), _GROWTH["bytes"], near
+        )
+        while rung < top and self.size(rung + 1, self._effort) <= most:
+            rung += 1
+        while rung >= 0 and self.size(rung, self._effort) > most:
+            rung -= 1
+        size = self.size(max(rung, 0), self._effort)
         told = f"{size} bytes, {8 * size / pixels:.3f} bpp"
-        if last < 0:
+        if rung < 0:
             raise OutOfReach(f"the smallest file of this picture has {told}.")
-        if last == len(self._ladder.rungs) - 1 and size < NEAR * most:
-            return self._reached(last, f"no model makes a larger file of this picture: {told}.")
-        return self._reached(last)
+        if rung == top and size < NEAR * most:
+            return self._reached(rung, f"no model makes a larger file of this picture: {told}.")
+        return self._reached(rung)
 
     def _last(
-        self, measure: Callable[[int], float], most: float, growth: float, near: float
+        self, measure: Callable[[int], float], most: float, growth: float, near: float = 0.0
     ) -> int:
         """The last rung that measures `most` or less, or one that does so nearly; else -1.
 
@@ -231,7 +262,7 @@ class _Search:
         return self._ladder.nearest(rungs[start].log_lambda1 + (most - known[start]) / growth)
 
     def _reached(self, rung: int, short: str | None = None) -> Reached:
-        return Reached(self.file(rung), self._ladder.codec(rung), short)
+        return Reached(self.file(rung, self._effort), self._ladder.codec(rung), short)
 
 
 def find_shipped(arch: str) -> list[Folder]:
@@ -280,6 +311,7 @@ def compress(
     threshold: float = THRESHOLD,
     topk: int = 0,
     keep_metadata: bool = True,
+    effort: int | None = None,
 ) -> Compressed:
     """A picture as a file: of one model, or of the step of the shipped ones that meets a target.
 
@@ -289,7 +321,7 @@ def compress(
       model: a shipped model's name or a folder; without a target the default one. With one, the
         steps of this model alone are tried.
       arch: of the shipped models to choose from, or of a folder that holds both.
-      x, threshold, topk, keep_metadata: see `Codec.compress`.
+      x, threshold, topk, keep_metadata, effort: see `Codec.compress`.
 
     Raises:
       OutOfReach: if no file is as small as is asked for.
@@ -299,6 +331,6 @@ def compress(
     picture = as_picture(x, keep_metadata)
     target = choose_target(bpp=bpp, max_bytes=max_bytes, psnr=psnr, quality=quality)
     if target is None:
-        return _load(str(model or DEFAULT), arch).compress(picture, threshold, topk)
+        return _load(str(model or DEFAULT), arch).compress(picture, threshold, topk, effort=effort)
     named = None if model is None else str(model)
-    return _ladder(named, arch).compress(picture, target, threshold, topk).data
+    return _ladder(named, arch).compress(picture, target, threshold, topk, effort).data

@@ -7,9 +7,12 @@ network pads there as it would have done for the whole picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+
+# Rows and columns.
+Area = tuple[slice, slice]
 
 
 def tiled(
@@ -34,15 +37,38 @@ def tiled(
       out: (H·step_out/step_in, …, channels), which is filled and returned.
     """
     rows, columns = x.shape[0] // step_in, x.shape[1] // step_in
+    for inside, outside, within in tiles(rows, columns, tile, margin):
+        y = network(x[_scaled(outside, step_in)][None])[0]
+        out[_scaled(inside, step_out)] = y[_scaled(within, step_out)]
+    return out
+
+
+def tiles(rows: int, columns: int, tile: int, margin: int) -> Iterator[tuple[Area, Area, Area]]:
+    """Areas of a grid that cover it once.
+
+    Args:
+      rows, columns: of the grid.
+      tile: side of a tile.
+      margin: cells around a tile, where the grid has any.
+
+    Yields:
+      The tile, the tile with its margin, and where the first lies in the second.
+    """
     for top in range(0, rows, tile):
         for left in range(0, columns, tile):
             bottom, right = min(top + tile, rows), min(left + tile, columns)
-            t, b = max(0, top - margin), min(rows, bottom + margin)
-            l, r = max(0, left - margin), min(columns, right + margin)
-            piece = x[t * step_in : b * step_in, l * step_in : r * step_in]
-            y = network(piece[None])[0]
-            out[top * step_out : bottom * step_out, left * step_out : right * step_out] = y[
-                (top - t) * step_out : (bottom - t) * step_out,
-                (left - l) * step_out : (right - l) * step_out,
-            ]
-    return out
+            above, before = max(0, top - margin), max(0, left - margin)
+            yield (
+                (slice(top, bottom), slice(left, right)),
+                (
+                    slice(above, min(rows, bottom + margin)),
+                    slice(before, min(columns, right + margin)),
+                ),
+                (slice(top - above, bottom - above), slice(left - before, right - before)),
+            )
+
+
+def _scaled(area: Area, step: int) -> Area:
+    """An area of cells as an area of what is `step` times as fine."""
+    y, x = area
+    return slice(y.start * step, y.stop * step), slice(x.start * step, x.stop * step)

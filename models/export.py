@@ -12,6 +12,7 @@ import tensorflow as tf
 from deepsic import graphs
 from models import weights
 from models.deepsic import DeepSIC
+from models.gradient import squared_error_gradient
 
 
 def codec_graphs(model: DeepSIC) -> dict[str, bytes]:
@@ -20,13 +21,16 @@ def codec_graphs(model: DeepSIC) -> dict[str, bytes]:
     Gains and the bound behind them are no part of these: a model has many steps.
     """
     features = model.features.centred if model.config.gains else model.features
+    maps, pictures = (None, None, None, model.config.latents), (None, None, None, 3)
     with _subpixel(model.reconstruction), _folded(model):
-        return {
-            "features": convert(features, (None, None, None, 3)),
-            "reconstruction": convert(
-                model.reconstruction.decode, (None, None, None, model.config.latents)
-            ),
+        made = {
+            "features": convert(features, pictures),
+            "reconstruction": convert(model.reconstruction.decode, maps),
         }
+    if model.config.can_refine:
+        gradient = functools.partial(squared_error_gradient, model.reconstruction)
+        made["gradient"] = convert(gradient, maps, pictures)
+    return made
 
 
 def head_graphs(model: DeepSIC) -> dict[str, bytes]:
@@ -40,16 +44,16 @@ def head_graphs(model: DeepSIC) -> dict[str, bytes]:
     return {"describe": describe, "decide": convert(head.decide, (None, size))}
 
 
-def convert(network: Callable[[tf.Tensor], tf.Tensor], shape: tuple[int | None, ...]) -> bytes:
-    """A function of one float32 tensor as a .tflite file.
+def convert(network: Callable[..., tf.Tensor], *shapes: tuple[int | None, ...]) -> bytes:
+    """A function of float32 tensors as a .tflite file.
 
     Args:
       network: whose variables become constants.
-      shape: of the tensor; None where any size may stand.
+      shapes: of the tensors; None where any size may stand.
     """
     module = tf.Module()
-    spec = tf.TensorSpec(shape, tf.float32)
-    module.run = tf.function(lambda x: network(x), input_signature=[spec])
+    specs = [tf.TensorSpec(shape, tf.float32, name=f"x{i}") for i, shape in enumerate(shapes)]
+    module.run = tf.function(lambda *x: network(*x), input_signature=specs, autograph=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.run.get_concrete_function()], module
     )

@@ -58,11 +58,6 @@ def _convolve(x: tf.Tensor, kernel: np.ndarray) -> tf.Tensor:
     return tf.nn.conv2d(x, kernel, 1, "SAME")
 
 
-def turned(kernel: np.ndarray) -> np.ndarray:
-    """The kernel of the gradient of a plain convolution with an odd kernel."""
-    return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-
-
 def _stage(stage: UpStage) -> Layer:
     s = stage.stride
     kernel = graphs.subpixel(stage.deconv.kernel.numpy(), s)
@@ -73,8 +68,8 @@ def _stage(stage: UpStage) -> Layer:
     def back(d: tf.Tensor) -> tf.Tensor:
         plain = gain * (_shrink(d, s) if s > 1 else d)
         if project is not None:
-            plain = _convolve(plain, turned(project))
-        return _convolve(tf.nn.space_to_depth(d, s) if s > 1 else d, turned(kernel)) + plain
+            plain = _convolve(plain, graphs.turned(project))
+        return _convolve(tf.nn.space_to_depth(d, s) if s > 1 else d, graphs.turned(kernel)) + plain
 
     def forth(x: tf.Tensor) -> tuple[tf.Tensor, Backward]:
         y = _convolve(x, kernel) + bias
@@ -122,7 +117,8 @@ def _block(block: ResidualBlock) -> Layer:
 
         def back(d: tf.Tensor) -> tf.Tensor:
             slope = tf.where(inner > 0, 1.0, block.SLOPE)
-            return d + _convolve(slope * _convolve(block.SHARE * d, turned(second)), turned(first))
+            inner_d = slope * _convolve(block.SHARE * d, graphs.turned(second))
+            return d + _convolve(inner_d, graphs.turned(first))
 
         return x + block.SHARE * y, back
 

@@ -10,17 +10,18 @@ import tensorflow as tf
 
 from deepsic.coding.rangecoder import PythonCoder, RangeCoder
 from deepsic.store import Folder
+from models.gradient import squared_error_gradient
 from models.weights import load_networks
 
 
-def compiled(network: Callable, shape: tuple[int | None, ...]) -> Callable:
+def compiled(network: Callable, *shapes: tuple[int | None, ...]) -> Callable:
     """A network as one graph for every size of picture.
 
     The graph itself is called: of functions that are traced, one in each of several models,
     TensorFlow complains that they were traced too often.
     """
-    spec = tf.TensorSpec(shape, tf.float32)
-    traced = tf.function(lambda x: network(x), input_signature=[spec], autograph=False)
+    specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
+    traced = tf.function(lambda *x: network(*x), input_signature=specs, autograph=False)
     return traced.get_concrete_function()
 
 
@@ -72,6 +73,15 @@ class KerasRuntime:
     def reconstruction(self, f_hat: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         return self._reconstruction(tf.constant(f_hat)).numpy()
+
+    @functools.cached_property
+    def _gradient(self) -> Callable:
+        gradient = functools.partial(squared_error_gradient, self.model.reconstruction)
+        return compiled(gradient, (None, None, None, self._latents), (None, None, None, 3))
+
+    def gradient(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._gradient(tf.constant(y), tf.constant(x, tf.float32)).numpy()
 
     def describe(self, f: np.ndarray) -> np.ndarray:
         """See `Runtime`."""

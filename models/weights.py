@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepsic import graphs, saving, store
+from deepsic.effort import CURVATURE
 from deepsic.errors import ModelError
 from deepsic.labels import Labels
 from models.context_rate import ContextRate
@@ -194,6 +195,7 @@ def save(
     labels: Labels,
     card: dict[str, Any],
     lambda1: Sequence[float] = (),
+    curvature: np.ndarray | None = None,
 ) -> store.Folder:
     """Writes a whole model folder, its networks for either runtime.
 
@@ -204,6 +206,7 @@ def save(
       labels: of its classes.
       card: anything worth knowing.
       lambda1: of eq. 4, of each of its rates; none if that is not known.
+      curvature: of its decoder, see `deepsic.effort`; without, symbols cannot be refined.
 
     Raises:
       BadFile: if it cannot be written; an older model there is then whole.
@@ -212,5 +215,7 @@ def save(
 
     head = head_part(model)
     codec = _part(model, halved(model), False, export.codec_graphs(model))
+    if curvature is not None:
+        codec = dataclasses.replace(codec, weights={**codec.weights, CURVATURE: curvature})
     arch = model.config.arch
     return saving.save(path, arch, codec, head, tables, labels, card, lambda1)

@@ -22,6 +22,7 @@ from training.add_gains import add_gains
 from training.averages import use_better
 from training.batches import batches_of
 from training.context.fit import fit
+from training.curvature import measure_curvature
 from training.initialise import linear_block_transform
 from training.loop import Run
 from training.prune import live_channels, prune, usual_symbols
@@ -270,4 +271,9 @@ def export(
     lambda1 = lambdas(settings, model.config.gains or 1).tolist()
     if init_from is not None and not changed:
         lambda1 = init_from.rates.get("lambda1", [])
-    return weights.save(out / "model", model, tables, labels_of(source), card, lambda1)
+    curvature = None
+    if model.config.can_refine:
+        pictures = start_pictures(settings, source, extra)
+        curvature = measure_curvature(model, np.array_split(pictures, 4), settings.seed)
+    labels = labels_of(source)
+    return weights.save(out / "model", model, tables, labels, card, lambda1, curvature)

@@ -54,6 +54,14 @@ class Runtime(Protocol):
         In models with gains: of features behind the inverse gains.
         """
 
+    def gradient(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """d/dy of the sum of (clip(x_hat) - x)², (n, h, w, latents).
+
+        Args:
+          y: float32 (n, h, w, latents), what `reconstruction` takes.
+          x: float32 (n, h·stride, w·stride, 3) in 0–255.
+        """
+
     def describe(self, f: np.ndarray) -> np.ndarray:
         """What the head sees in a tile of features, (n, h, w, latents): (n, size)."""
 

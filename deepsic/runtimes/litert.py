@@ -49,33 +49,37 @@ class LiteRT:
         n, height, width, _ = x.shape
         stride = self._config.stride
         shape = (n, height // stride, width // stride, self._config.latents)
-        return self._run("features", x, shape)
+        return self._run("features", [x], shape)
 
     def reconstruction(self, f_hat: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         n, rows, columns, _ = f_hat.shape
         stride = self._config.stride
-        return self._run("reconstruction", f_hat, (n, rows * stride, columns * stride, 3))
+        return self._run("reconstruction", [f_hat], (n, rows * stride, columns * stride, 3))
+
+    def gradient(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._run("gradient", [y, x], y.shape)
 
     def describe(self, f: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        return self._run("describe", f, (len(f), None))
+        return self._run("describe", [f], (len(f), None))
 
     def decide(self, description: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        return self._run("decide", description, (len(description), self._config.classes))
+        return self._run("decide", [description], (len(description), self._config.classes))
 
     def recognise(self, x: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        return self._run(NETWORK, x, (len(x), self._config.classes))
+        return self._run(NETWORK, [x], (len(x), self._config.classes))
 
-    def _run(self, name: str, x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
-        """What a graph makes of x; a stranger's graph need not make what it should."""
+    def _run(self, name: str, given: list[np.ndarray], shape: tuple[int | None, ...]) -> np.ndarray:
+        """What a graph makes of arrays; a stranger's graph need not make what it should."""
         with self._lock:
             if name not in self._graphs:
                 self._graphs[name] = _load(self._folder, name)
             try:
-                y = self._graphs[name].run(np.ascontiguousarray(x, np.float32))
+                y = self._graphs[name].run(given)
             except (ValueError, RuntimeError) as error:
                 raise _damaged(self._folder, name, error) from error
         if len(y.shape) != len(shape) or any(
@@ -90,20 +94,26 @@ class _Graph:
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
-        self._shape: tuple[int, ...] | None = None
+        self._shapes: list[tuple[int, ...]] | None = None
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        if any(len(d) != 1 or d[0]["dtype"] != np.float32 for d in (inputs, outputs)):
-            raise ValueError("it is no function of one array")
-        self._in, self._out = inputs[0]["index"], outputs[0]["index"]
+        if len(outputs) != 1 or any(d["dtype"] != np.float32 for d in [*inputs, *outputs]):
+            raise ValueError("it is no function of arrays to one array")
+        self._in = [d["index"] for d in sorted(inputs, key=lambda d: d["name"])]
+        self._out = outputs[0]["index"]
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        if self._shape != x.shape:
-            self._shape = None
-            self._interpreter.resize_tensor_input(self._in, x.shape, strict=True)
+    def run(self, given: list[np.ndarray]) -> np.ndarray:
+        if len(given) != len(self._in):
+            raise ValueError(f"it is a function of {len(self._in)} arrays")
+        shapes = [x.shape for x in given]
+        if self._shapes != shapes:
+            self._shapes = None
+            for index, shape in zip(self._in, shapes, strict=True):
+                self._interpreter.resize_tensor_input(index, shape, strict=True)
             with _quiet():
                 self._interpreter.allocate_tensors()
-            self._shape = x.shape
-        self._interpreter.set_tensor(self._in, x)
+            self._shapes = shapes
+        for index, x in zip(self._in, given, strict=True):
+            self._interpreter.set_tensor(index, np.ascontiguousarray(x, np.float32))
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._out)
 

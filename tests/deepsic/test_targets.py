@@ -26,7 +26,7 @@ def x():
 def sizes(ladder, x):
     codec = ladder.codec(0)
     analysis = codec.analyse(x)
-    return [len(codec.at(step).encode(analysis)) for step in range(65)]
+    return [len(codec.at(step).encode(analysis, 0)) for step in range(65)]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.77, 1.0])
@@ -34,7 +34,7 @@ def sizes(ladder, x):
 def test_sizes_are_not_exceeded_and_nearly_used(ladder, x, sizes, kind, share):
     most = round(sizes[0] ** (1 - share) * sizes[-1] ** share)
     value = 8 * most / x[..., 0].size if kind == "bpp" else most
-    reached = ladder.compress(x, Target(kind, value))
+    reached = ladder.compress(x, Target(kind, value), effort=0)
     fitting = [size for size in sizes if size <= most]
     assert reached.short is None
     assert len(reached.data) <= most
@@ -42,10 +42,19 @@ def test_sizes_are_not_exceeded_and_nearly_used(ladder, x, sizes, kind, share):
     assert len(reached.data) == sizes[reached.codec.step]
 
 
+@pytest.mark.parametrize("effort", [1, 2])
+def test_refined_files_are_not_larger_than_asked(ladder, x, sizes, effort):
+    most = sizes[20]
+    reached = ladder.compress(x, Target("max_bytes", most), effort=effort)
+    assert targets.NEAR * most < len(reached.data) <= most
+    better = ladder.compress(x, Target("psnr", 20), effort=effort)
+    assert psnr(x, better.codec.decompress(better.data)[0]) >= 20
+
+
 def test_a_size_that_is_out_of_reach_is_told(ladder, x, sizes):
     with pytest.raises(OutOfReach, match=f"smallest file of this picture has {sizes[0]} bytes"):
-        ladder.compress(x, Target("max_bytes", sizes[0] - 1))
-    reached = ladder.compress(x, Target("max_bytes", 2 * sizes[-1]))
+        ladder.compress(x, Target("max_bytes", sizes[0] - 1), effort=0)
+    reached = ladder.compress(x, Target("max_bytes", 2 * sizes[-1]), effort=0)
     assert len(reached.data) == sizes[-1]
     assert f"{sizes[-1]} bytes" in reached.short
 
@@ -54,11 +63,11 @@ def test_psnr_is_reached_by_the_smallest_file(ladder, x):
     codec = ladder.codec(0)
 
     def quality(step):
-        return psnr(x, codec.decompress(codec.at(step).compress(x))[0])
+        return psnr(x, codec.decompress(codec.at(step).compress(x, effort=0))[0])
 
     # This small model is at its best from step 20 on.
     asked = (quality(0) + quality(20)) / 2
-    reached = ladder.compress(x, Target("psnr", asked))
+    reached = ladder.compress(x, Target("psnr", asked), effort=0)
     step = reached.codec.step
     assert 0 < step < 20
     assert asked <= quality(step) < asked + 0.5

@@ -18,6 +18,7 @@ from deepsic.labels import Labels
 from models import quantiser, weights
 from models.deepsic import DeepSIC
 from training.context.fit import fit
+from training.curvature import measure_curvature
 from training.initialise import linear_block_transform
 
 CLASSES = ["n01440764", "n02102040", "n03028079"]
@@ -73,4 +74,5 @@ def _made(arch: str, classes: tuple[str, ...], gains: int) -> store.Folder:
         tables[step] = fitted.to_bytes()
     data = saving.bundle(tables) if gains else tables[0]
     labels = Labels.of(list(classes))
-    return weights.save(path, model, data, labels, {"name": arch}, lambdas.tolist())
+    curvature = measure_curvature(model, [x], seed=1)
+    return weights.save(path, model, data, labels, {"name": arch}, lambdas.tolist(), curvature)
