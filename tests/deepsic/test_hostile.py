@@ -34,7 +34,6 @@ edits = st.lists(
 )
 often = settings(
     max_examples=1000,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -33,7 +33,7 @@ def test_bounded_features_take_each_level_and_no_other(bits):
     assert len(found) == 2**bits
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(z=st.floats(width=32, allow_nan=False))
 def test_no_number_makes_a_65th_level(z):
     f = quantiser.bound(tf.constant(z), 6).numpy()
