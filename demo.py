@@ -19,6 +19,9 @@ def call(*arguments):
 
 
 def main():
+    if len(sys.argv) > 1:
+        print(__doc__.strip())
+        sys.exit(0 if sys.argv[1] in ("-h", "--help") else 2)
     from data.samples import write_samples
 
     photos = OUT / "photos"

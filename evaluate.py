@@ -89,7 +89,7 @@ def main(rest):
             "evaluate.py takes flags only, and needs --images=GLOB or --dataset=NAME."
         )
     models, out = find_models(), pathlib.Path(F.out)
-    from evaluation.workers import WorkerDied
+    from deepsic.workers import WorkerDied
 
     code = 0
     try:

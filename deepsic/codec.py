@@ -44,7 +44,7 @@ class Compressed(bytes):
     """The bytes of a `.dsic` file.
 
     Attributes:
-      label: what the picture shows, as the file says; None in files of `post` models.
+      label: what the picture shows, by the file (`pre`) or by what was coded (`post`).
     """
 
     label: Label | None = None
@@ -197,9 +197,8 @@ class Codec:
         Args:
           x: uint8 (H, W, 3), RGB, or (H, W, 4) with transparency; a `Picture`; or a PIL image,
             which is turned upright and converted to sRGB.
-          threshold: how likely the label of a `pre` file must be, 0 to 15/16; the label is as
-            specific as that allows.
-          topk: how many of the likeliest classes a `pre` file names besides, 0 to 10.
+          threshold: how likely the label must be, 0 to 15/16; it is as specific as that allows.
+          topk: how many of the likeliest classes it names besides, 0 to 10.
           keep_metadata: whether the file gets EXIF and XMP of a PIL image.
           effort: how much is spent on a small file, see `encode`.
 
@@ -210,7 +209,13 @@ class Codec:
           BadFile: if its transparency is so ragged that it takes more than 2 bits a pixel.
         """
         efforts.check(effort)
-        return self.encode(self.analyse(x, threshold, topk, keep_metadata), effort)
+        analysis = self.analyse(x, threshold, topk, keep_metadata)
+        q, payload = self._code(analysis, effort)
+        data = self._pack(payload, analysis)
+        if analysis.semantics is None:
+            shown = self.get_semantics(self.classify_symbols(q[None])[0], threshold, topk)
+            data.label = get_label(shown, self.labels)
+        return data
 
     def analyse(
         self,
@@ -243,6 +248,11 @@ class Codec:
         Raises:
           ValueError, ModelError: if there is no such effort, or the model does not know it.
         """
+        _, payload = self._code(analysis, effort)
+        return self._pack(payload, analysis)
+
+    def _code(self, analysis: Analysis, effort: int | None) -> tuple[np.ndarray, bytes]:
+        """Symbols and their payload, see `encode`."""
         efforts.check(effort)
         if effort is None:
             effort = efforts.DEFAULT if self.curvature is not None else 0
@@ -250,7 +260,7 @@ class Codec:
         payload = self.coder.encode(q)
         if effort:
             q, payload = efforts.better(self, analysis, q, payload, effort)
-        return self._pack(payload, analysis)
+        return q, payload
 
     def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
         """A `.dsic` file's picture and label.

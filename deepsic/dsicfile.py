@@ -59,6 +59,11 @@ class DsicFile:
         return self.header.width, self.header.height
 
     @property
+    def size_in_bytes(self) -> int:
+        """Bytes of the whole file."""
+        return len(self._data)
+
+    @property
     def arch(self) -> str:
         """`pre`, whose files carry their labels, or `post`."""
         return self.header.arch

@@ -17,6 +17,10 @@ class UnknownModel(ModelError):
     """The model that a file or a user names is not at hand."""
 
 
+class UserError(DeepsicError):
+    """Something the user of a command can mend; the message is one sentence that says how."""
+
+
 class BadFile(DeepsicError):
     """A file cannot be read or written."""
 

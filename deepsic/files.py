@@ -9,6 +9,7 @@ import io
 import os
 import pathlib
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import IO, Any
@@ -24,6 +25,8 @@ except ImportError:  # there, nothing tells a dead writer's file from a living o
 MAX_PIXELS = 200_000_000
 # Any file may promise as many, more only if it is not small: this fits into 1 GB of memory.
 ANY_PIXELS = 1 << 24
+# Of a stream, whose size nobody knows.
+LARGEST_STREAM = 1 << 30
 
 # With the eight letters that tempfile adds, a name stays under a file system's 255 bytes.
 _LONGEST = 60
@@ -70,6 +73,28 @@ def write_atomically(path: str | os.PathLike, write: Write) -> None:
       BadFile: if the place cannot be written, or the disk is full.
     """
     write_together({path: write})
+
+
+def read_stdin() -> IO[bytes]:
+    """All of standard input, as a file that can seek.
+
+    Raises:
+      BadFile: if nothing is sent there, or more than `LARGEST_STREAM` bytes.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise BadFile("standard input is a terminal; send a file to it.")
+    data = sys.stdin.buffer.read(LARGEST_STREAM + 1)
+    if len(data) > LARGEST_STREAM:
+        raise BadFile(f"standard input is longer than {LARGEST_STREAM} bytes.")
+    return io.BytesIO(data)
+
+
+def write_stdout(data: bytes) -> None:
+    """Sends bytes to standard output; raises BadFile if that is a terminal."""
+    if sys.stdout.isatty():
+        raise BadFile("standard output is a terminal; send it to a file.")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def write_text_atomically(path: str | os.PathLike, write: Write) -> None:

@@ -157,18 +157,41 @@ def write_picture(
       BadImage: if the format is none of `WRITERS` or the place cannot be written.
     """
     check_writable(path)
-    kind, options = WRITERS[pathlib.Path(path).suffix.lower()]
-    picture = _fit(picture, kind, path, background, warn)
-    options = options | metadata.save_options(picture.metadata, kind)
+    extension = pathlib.Path(path).suffix.lower()
 
     def write(handle: IO[bytes]) -> None:
-        _as_pillow(picture).save(handle, format=kind, **options)
+        encode_picture(handle, extension, picture, path, background, warn)
 
+    write_atomically(path, write)
+
+
+def encode_picture(
+    handle: IO[bytes],
+    extension: str,
+    picture: Picture,
+    what: str | os.PathLike,
+    background: str | None = None,
+    warn: Callable[[str], None] = print,
+) -> None:
+    """Like `write_picture`, into an open file.
+
+    Args:
+      handle: a binary file.
+      extension: of the format, one of `WRITERS`.
+      picture, background, warn: see `write_picture`.
+      what: is spoken of in warnings and errors: the file.
+
+    Raises:
+      BadImage: if the format cannot hold the picture.
+    """
+    kind, options = WRITERS[extension]
+    picture = _fit(picture, kind, what, background, warn)
+    options = options | metadata.save_options(picture.metadata, kind)
     try:
-        write_atomically(path, write)
+        _as_pillow(picture).save(handle, format=kind, **options)
     # What Pillow raises on pictures that a format cannot hold differs between formats.
     except (KeyError, ValueError, RuntimeError) as error:
-        raise BadImage(f"{path} cannot be written in that format: {error}.") from error
+        raise BadImage(f"{what} cannot be written in that format: {error}.") from error
 
 
 def _fit(

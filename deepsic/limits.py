@@ -16,8 +16,6 @@ PIXELS_PER_BYTE = 4096
 # More than any coder takes for a pixel, and for everything else in a file.
 _BYTES_PER_PIXEL = 64
 _BYTES_BESIDES = 1 << 22
-# Of a stream, whose size nobody knows.
-LARGEST_STREAM = 1 << 30
 # A pipe that is called .dsic must not keep a program waiting.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -51,7 +49,7 @@ def read_stream(handle: IO[bytes], max_pixels: int | None = None) -> bytes:
     front = handle.read(container.HEAD_BYTES)
     header, _ = container.read_header(front)
     most = _BYTES_PER_PIXEL * header.width * header.height + _BYTES_BESIDES
-    data = front + handle.read(min(most, LARGEST_STREAM) + 1)
+    data = front + handle.read(min(most, files.LARGEST_STREAM) + 1)
     check(header, len(data), max_pixels)
     return data
 

@@ -11,11 +11,16 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepsic.pretrained import LEAST_SIDE
 from deepsic.tiling import tiled
+
+if TYPE_CHECKING:
+    from deepsic.dsicfile import DsicFile
+    from deepsic.picture import Picture
 
 # What the products of one tile may take, bytes.
 _TILE_BYTES = 1 << 23
@@ -76,6 +81,36 @@ def _overlap(d: int, size: int) -> tuple[slice, slice]:
     """Cells that get a product from the cell d places behind them, and those cells."""
     d = max(-size, min(d, size))
     return slice(max(0, -d), size - max(0, d)), slice(max(0, d), size - max(0, -d))
+
+
+def of_file(file: DsicFile, alpha: np.ndarray | None, side: int) -> Picture:
+    """A small picture of a file, without the reconstruction network where its head allows it.
+
+    Args:
+      file: to show.
+      alpha: its transparency.
+      side: of the result, the longer one, pixels; no more than the picture's own.
+
+    Raises:
+      ModelError: if the model of the file is not here.
+      CorruptFile: if the payload is damaged.
+    """
+    from PIL import Image
+
+    from deepsic.picture import Picture
+
+    scale = min(1.0, side / max(file.size))
+    width, height = (max(1, round(scale * s)) for s in file.size)
+    if file.codec.config.head == "pretrained" and scale < 1:
+        rgb = file.get_thumbnail(min(width, height))
+        if file.header.grey:
+            rgb = np.rint(rgb.mean(axis=-1, keepdims=True)).astype(np.uint8).repeat(3, axis=-1)
+    else:
+        rgb = file.rgb
+    small = Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    if alpha is not None:
+        alpha = np.asarray(Image.fromarray(alpha).resize((width, height), Image.Resampling.BOX))
+    return Picture(np.asarray(small), alpha)
 
 
 def choose_pixels(height: int, width: int, stride: int, least: int = LEAST_SIDE) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deepsic import images
-from evaluation import tables, workers
+from deepsic import images, workers
+from evaluation import tables
 from evaluation.cache import Cache, digest
 from evaluation.measure import Picture, PictureTask, Row, Subject, key_of, work
 from evaluation.metrics import METRICS

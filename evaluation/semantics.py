@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from data.sources import Source
-from deepsic import store
+from deepsic import store, workers
 from deepsic.labels import Labels
-from evaluation import classifier, workers
+from evaluation import classifier
 from evaluation.cache import Cache, Key
 from evaluation.classify import ChunkTask, Record, work
 from evaluation.labelled import CHUNK, SIDE, chunks

@@ -1,8 +1,10 @@
 """The commands as people call them: what they print, write and refuse."""
 
 import dataclasses
+import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepsic import container
+from deepsic import __version__, container
 from tools.robustness.small_models import make_model, photo
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -96,28 +98,182 @@ def test_existing_files_are_kept_unless_told_otherwise(pre, coded, picture):
     assert path.read_bytes() == before
 
 
-def test_two_pictures_for_one_name_are_refused(pre, tmp_path):
+def test_several_processes_write_the_same_files_with_their_times(pre, tmp_path):
     source = tmp_path / "in"
     source.mkdir()
-    Image.fromarray(photo(9, 9)).save(source / "a.png")
-    Image.fromarray(photo(9, 9)).save(source / "a.jpg")
-    _, err = call("compress.py", source, tmp_path / "out", f"--model={pre.path}", code=1)
-    assert "rename" in err
+    for i, kind in enumerate(["png", "jpg", "webp"]):
+        Image.fromarray(photo(20 + i, 30)).save(source / f"a.{kind}")
+        os.utime(source / f"a.{kind}", (10**9 + i, 10**9 + i))
+    (source / "b.heif").write_bytes(b"x")
+    for jobs in (1, 2):
+        out, err = call(
+            "compress.py", source, tmp_path / f"{jobs}", f"--model={pre.path}", f"--jobs={jobs}"
+        )
+        assert len(out.splitlines()) == 3
+        last, aside = err.splitlines()
+        assert re.fullmatch(r"3 pictures, [\d.]+ kB → [\d.]+ kB", last)
+        assert aside.startswith("left aside: 1 .heif")
+    for i, kind in enumerate(["png", "jpg", "webp"]):
+        one, two = (tmp_path / f"{jobs}" / f"a.{kind}.dsic" for jobs in (1, 2))
+        assert one.read_bytes() == two.read_bytes()
+        assert two.stat().st_mtime == 10**9 + i
+    done, err = call(
+        "compress.py", source, tmp_path / "1", "--skip_existing", f"--model={pre.path}"
+    )
+    assert (done, err.splitlines()[0]) == ("", "nothing to do: all 3 are there.")
+
+
+def test_pipes_of_pictures(pre, picture, tmp_path):
+    def pipe(*arguments, data):
+        done = subprocess.run(
+            [sys.executable, *arguments, f"--model={pre.path}"],
+            input=data, capture_output=True, cwd=ROOT, check=True,
+        )  # fmt: skip
+        return done.stdout, done.stderr.decode()
+
+    data, line = pipe("compress.py", "-", data=picture.read_bytes())
+    assert line.startswith(f"stdout: {len(data)} bytes, ")
+    call("compress.py", picture, tmp_path / "a.dsic", f"--model={pre.path}")
+    assert data == (tmp_path / "a.dsic").read_bytes()
+    shown, line = pipe("decompress.py", "-", "--format=jpg", data=data)
+    assert shown[:3] == b"\xff\xd8\xff"
+    assert line.startswith("stdout: 70×50")
+    _, err = call("compress.py", "-", "out.dsic", code=1)
+    assert "no picture" in err
+
+
+def test_targets_are_derived(pre, picture):
+    call("compress.py", picture, f"--model={pre.path}")
+    assert picture.with_suffix(".dsic").exists()
+    _, err = call("decompress.py", picture.with_suffix(".dsic"), f"--model={pre.path}", code=1)
+    assert "in.png exists" in err
+    call("decompress.py", picture.with_suffix(".dsic"), "-o", picture.parent / "b.tif",
+         f"--model={pre.path}")  # fmt: skip
+    assert Image.open(picture.parent / "b.tif").size == (70, 50)
+
+
+def test_metadata_and_transparency_go_through(pre, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    image = Image.fromarray(photo(50, 70))
+    image.putalpha(Image.linear_gradient("L").resize((70, 50)).point(lambda v: 255 * (v > 99)))
+    image.save(tmp_path / "a.png", exif=exif)
+    model = f"--model={pre.path}"
+    call("compress.py", tmp_path / "a.png", model)
+    call("decompress.py", tmp_path / "a.dsic", tmp_path / "b.webp", model)
+    found = Image.open(tmp_path / "b.webp")
+    assert (found.mode, found.size, found.getexif()[0x010F]) == ("RGBA", (50, 70), "Maker")
+    _, err = call("decompress.py", tmp_path / "a.dsic", tmp_path / "b.jpg", model)
+    assert "laid on white" in err
+    options = [model, "--metadata=none", "--background=#336699", "--overwrite"]
+    call("compress.py", tmp_path / "a.png", *options)
+    call("decompress.py", tmp_path / "a.dsic", tmp_path / "c.webp", model)
+    found = Image.open(tmp_path / "c.webp")
+    assert (found.mode, len(found.getexif())) == ("RGB", 0)
+    _, err = call("compress.py", tmp_path / "a.png", "--background=mauvish", code=1)
+    assert "mauvish" in err
+
+
+def test_damage_behind_the_picture_is_said(pre, coded, tmp_path):
+    header, payload = container.unpack(coded[0].read_bytes())
+    model = f"--model={pre.path}"
+    for kind, code in ((container.EXIF, 0), (container.ALPHA, 1)):
+        data = container.pack(header, payload, [container.Section(kind, b"data")])
+        (tmp_path / "a.dsic").write_bytes(data.replace(b"data", b"dada"))
+        target = tmp_path / f"{kind}.png"
+        _, err = call("decompress.py", tmp_path / "a.dsic", target, model, code=code)
+        assert "damaged" in err
+        assert target.exists() == (not code)
+        _, err = call("decompress.py", tmp_path / "a.dsic", "--verify", model, code=1)
+        assert "damaged" in err
+    _, err = call(
+        "decompress.py", tmp_path / "a.dsic", tmp_path / "b.png", "--background=white", model
+    )
+    assert (tmp_path / "b.png").exists()
+
+
+def test_verify_writes_nothing(pre, coded):
+    before = sorted(os.listdir(coded[0].parent))
+    out, _ = call("decompress.py", coded[0].parent, "--verify", f"--model={pre.path}")
+    assert out == f"{coded[0]}: whole\n"
+    assert sorted(os.listdir(coded[0].parent)) == before
+    out, _ = call("decompress.py", coded[0], "--verify", "--json")
+    assert json.loads(out) == {"source": str(coded[0]), "whole": True}
+
+
+def test_thumbnails_have_the_side_that_was_asked_for(pre, coded, tmp_path):
+    path, _ = coded
+    for side, size in ((35, (35, 25)), (7, (7, 5)), (1000, (70, 50))):
+        target = tmp_path / f"{side}.png"
+        call("decompress.py", path, target, f"--thumbnail={side}", f"--model={pre.path}")
+        assert Image.open(target).size == size
+
+
+def test_json_lines(pre, coded, tmp_path):
+    path, line = coded
+    out, _ = call("decompress.py", path, tmp_path / "a.png", "--json", f"--model={pre.path}")
+    record = json.loads(out)
+    assert record["target"] == str(tmp_path / "a.png")
+    assert (record["width"], record["height"], record["bytes"]) == (70, 50, path.stat().st_size)
+    assert record["label"]["name"] in line
+
+
+@pytest.mark.parametrize("script", ["compress.py", "decompress.py", "search.py", "demo.py"])
+def test_short_help(script):
+    out, _ = call(script, "-h")
+    assert "--" in out or script == "demo.py"
+    if script != "demo.py":
+        out, _ = call(script, "--version")
+        assert out == f"deepsic {__version__}\n"
+        assert call("-m", "deepsic", "--version")[0] == out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compress.py", "a.png", "--model=nothing"],
+        ["compress.py", "text.png"],
+        ["compress.py", "a.png", "a.png/b.dsic"],
+        ["compress.py", "b.png", "--skip_existing"],
+        ["decompress.py", "text.png", "c.png"],
+    ],
+)
+def test_cheap_checks_come_first(arguments, tmp_path):
+    Image.fromarray(photo(9, 9)).save(tmp_path / "a.png")
+    Image.fromarray(photo(9, 9)).save(tmp_path / "b.png")
+    (tmp_path / "b.dsic").write_bytes(b"x")
+    (tmp_path / "text.png").write_text("no picture")
+    code = (
+        "import os, runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, os.getcwd())\n"
+        "os.chdir(sys.argv.pop())\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    script, *rest = arguments
+    _, err = call("-c", code, ROOT / script, *rest, tmp_path)
+    *said, loaded = err.splitlines()
+    assert len(said) == 1
+    assert not {"ai_edge_litert", "threadpoolctl"} & set(loaded.split())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.dsic", "b.png", "text.png"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
         (["compress.py", "nowhere.png", "out.dsic"], "does not exist"),
-        (["compress.py", "README.md"], "two arguments"),
+        (["compress.py"], "at least one"),
+        (["compress.py", "README.md", "-o", "/dev/null/x.dsic"], "no folder"),
         (["compress.py", "README.md", "/tmp/looks.png"], ".dsic"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=nan"], "--bpp"),
+        (["compress.py", "README.md", "LICENSE", "/tmp/x.dsic"], "must be a folder"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=1", "--model=a"], "--model"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--runtime=none"], "--runtime"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--model=nothing"], "nothing"),
         (["compress.py", "--colour=red"], "--help"),
         (["decompress.py", "README.md", "/tmp/x.png"], "no .dsic file"),
-        (["decompress.py", "README.md"], "--semantics_only"),
+        (["decompress.py", "README.md", "--verify", "--semantics_only"], "--verify"),
+        (["decompress.py", "README.md", "--format=xyz"], ".png"),
         (["evaluate.py"], "--images"),
         (["evaluate.py", "--images=nowhere*.png"], "nowhere"),
         (["evaluate.py", "--images=docs/*", "--models=nothing"], "nothing"),

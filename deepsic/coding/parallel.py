@@ -16,8 +16,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_most: int | None = None
+
+
+def limit_processors(most: int) -> None:
+    """Lets this process use no more processors than that; before it uses any."""
+    global _most
+    _most = most
+
+
 def processors() -> int:
     """How many processors this process may use."""
+    if _most is not None:
+        return _most
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -7,6 +7,7 @@ import os
 import sys
 
 from deepsic import cli
+from deepsic.version import __version__
 
 COMMANDS = {
     "compress": "pictures to .dsic files",
@@ -28,8 +29,8 @@ def main() -> None:
     if name not in COMMANDS:
         lines = [f"  deepsic {n:11} {text}" for n, text in COMMANDS.items()]
         told = "\n".join(["usage:", *lines, "each with --help for more."])
-        if name in ("--help", "-h", "help"):
-            print(told)
+        if name in ("--help", "-h", "help", "--version"):
+            print(told if name != "--version" else f"deepsic {__version__}")
             sys.exit(0)
         print(told, file=sys.stderr)
         sys.exit(2)

@@ -15,7 +15,6 @@ cannot be read are named and counted, the others answered, and the exit code is 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -47,9 +46,6 @@ def main(rest: list[str]) -> int:
         raise cli.UserError("--html shows the hits of --label, not --stats.")
     if F.originals is not None and not (F.stats and os.path.isdir(F.originals)):
         raise cli.UserError("--originals takes a folder that is there, and goes with --stats.")
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
     models = Registry(F.models, advice="name its folder with --models=DIR")
     try:
         if F.models:

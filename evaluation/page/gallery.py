@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import metrics, workers
+from deepsic import workers
+from evaluation import metrics
 from evaluation.cache import Cache, Key, source_digest
 from evaluation.measure import Picture, Subject, codec_of, key_of, reference_of
 from evaluation.references import JPEG, JPEG2000

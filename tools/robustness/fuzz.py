@@ -74,11 +74,12 @@ class Files:
         from PIL import Image
 
         from deepsic.errors import DeepsicError
+        from deepsic.pairing import Job
 
         self.source.write_bytes(data)
         target = self.out / "a.png"
         try:
-            self.command.decompress_file(self.models, self.source, target)
+            self.command.decompress_file(self.models, Job(self.source, target))
         except DeepsicError as error:
             return _error(error, self.out)
         with Image.open(target) as image:

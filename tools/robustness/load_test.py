@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from deepsic import cli
 from deepsic.commands import compress
+from deepsic.pairing import Job
 
 F = flags.FLAGS
 flags.DEFINE_integer("pictures", 1000, "Number of pictures.", 20)
@@ -65,7 +66,7 @@ def compress_all(codec, paths, out):
 
     memory, pixels = [], 0
     for path in tqdm(paths, unit="picture"):
-        compress.compress_file([codec], path, out / f"{path.stem}.dsic")
+        compress.compress_file(lambda: [codec], Job(path, out / f"{path.stem}.dsic"))
         with Image.open(path) as image:
             pixels += image.width * image.height
         memory.append(resident())

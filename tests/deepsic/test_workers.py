@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from evaluation import workers
+from deepsic import workers
 
 
 def double(task):
@@ -46,8 +46,8 @@ def test_a_killed_process_is_named():
 def test_processes_end_with_a_killed_parent():
     code = (
         "import os, signal, sys\n"
-        "from evaluation import workers\n"
-        "from tests.evaluation.test_workers import number\n"
+        "from deepsic import workers\n"
+        "from tests.deepsic.test_workers import number\n"
         "if __name__ == '__main__':\n"
         "    for _, pid in workers.run(range(9), number, 2):\n"
         "        print(pid, flush=True)\n"
