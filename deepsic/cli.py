@@ -70,7 +70,7 @@ def _answer(module: str, doc: str) -> None:
 
 def _flags_of(module: str) -> str:
     """The help on a module's flags, without its name above."""
-    return "\n".join(flags.FLAGS.module_help(module).splitlines()[1:])
+    return "\n".join(flags.FLAGS.module_help(module).splitlines()[2:])
 
 
 def program() -> str:
