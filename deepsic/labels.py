@@ -14,6 +14,8 @@ from deepsic.treecode import Description
 
 # A label is as specific as can be said with at least this probability.
 THRESHOLD = 0.5
+# What a picture shows if hardly anything can be said.
+UNKNOWN = "unknown"
 # Of a model's labels.json: names of classes and groups, and letters of one.
 MOST_WORDS = 1 << 18
 LONGEST_WORD = 1000
@@ -23,9 +25,10 @@ class Label(NamedTuple):
     """What a picture shows and how probably.
 
     Attributes:
-      name: of the most specific thing that is probable enough.
-      probability: 0 to 1.
-      levels: names from the most general to `name`.
+      name: of the most specific thing that is probable enough; `UNKNOWN` if all that can be
+        said is that it is some object.
+      probability: of that, 0 to 1.
+      levels: names from the most general to the most specific.
       alternatives: the likeliest classes besides.
     """
 
@@ -35,11 +38,11 @@ class Label(NamedTuple):
     alternatives: tuple[Label, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.probability:.0%})"
+        return self.name if self.name == UNKNOWN else f"{self.name} ({self.probability:.0%})"
 
     def in_full(self) -> str:
         """All levels, and the alternatives, for people."""
-        path = " > ".join((*self.levels[:-1], str(self)))
+        path = f"{' > '.join(self.levels)} ({self.probability:.0%})"
         return "; or ".join([path, *map(str, self.alternatives)])
 
 
@@ -155,7 +158,8 @@ def make_label(known: Taxonomy, found: Description) -> Label:
     """What a description says, in words."""
     others = tuple(Label(known.names[b.node], b.probability) for b in found.alternatives)
     levels = tuple(known.names_of(found.node))
-    return Label(levels[-1], found.probability, levels, others)
+    name = UNKNOWN if known.is_vague(found.node) else levels[-1]
+    return Label(name, found.probability, levels, others)
 
 
 def get_label(semantics: Semantics, labels: Labels | None) -> Label:

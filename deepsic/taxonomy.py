@@ -12,6 +12,12 @@ WORDNET = pathlib.Path(__file__).resolve().parent / "wordnet" / "imagenet.tsv"
 IMAGENET_CLASSES = 1000
 # What is above the classes of a set that says nothing of what they are kinds of.
 ANYTHING = "anything"
+# A node with more than this share of the classes below it says next to nothing: in
+# ImageNet's tree entity, physical entity, object and whole.
+VAGUE = 0.6
+# Endings of plurals, and those of their singulars.
+_ENDINGS = (("ies", ("y",)), ("ves", ("f", "fe")), ("es", ("",)), ("s", ("",)), ("men", ("man",)))
+_IRREGULAR = {"people": "person", "mice": "mouse", "geese": "goose", "feet": "foot"}
 
 
 class Taxonomy:
@@ -71,9 +77,38 @@ class Taxonomy:
                     nodes.append(node)
         return by_word
 
+    @functools.cached_property
+    def _nodes_by_letters(self) -> dict[str, list[int]]:
+        by_letters: dict[str, list[int]] = {}
+        for word, nodes in self._nodes_by_word.items():
+            by_letters.setdefault(_letters(word), []).extend(nodes)
+        return by_letters
+
     def nodes_called(self, word: str) -> list[int]:
-        """Nodes with an id or a name, whatever its case; a name may have several meanings."""
-        return self._nodes_by_word.get(_plain(word), [])
+        """Nodes with an id or a name, whatever its case, its number, and its spaces.
+
+        A name may have several meanings. Dogs are dogs, and a golfball is a golf ball.
+        """
+        forms = _singulars(_plain(word))
+        for form in forms:
+            if form in self._nodes_by_word:
+                return self._nodes_by_word[form]
+        for form in forms:
+            if found := self._nodes_by_letters.get(_letters(form)):
+                return list(dict.fromkeys(found))
+        return []
+
+    def is_vague(self, node: int) -> bool:
+        """Whether a node says next to nothing, as most classes are below it."""
+        return self._classes_below[node] > VAGUE * self._classes_below[self.tree.root]
+
+    @functools.cached_property
+    def _classes_below(self) -> list[int]:
+        counts = [0] * len(self.ids)
+        for leaf in range(self.classes):
+            for node in self.tree.path(leaf):
+                counts[node] += 1
+        return counts
 
     def words_like(self, word: str) -> list[str]:
         """The known words nearest to one that is not known."""
@@ -120,6 +155,22 @@ class Taxonomy:
 
 def _plain(word: str) -> str:
     return " ".join(word.replace("_", " ").casefold().split())
+
+
+def _letters(word: str) -> str:
+    return "".join(filter(str.isalnum, word))
+
+
+def _singulars(word: str) -> list[str]:
+    """A word, and what it may be the plural of."""
+    *before, last = word.split(" ")
+    forms = [last]
+    if last in _IRREGULAR:
+        forms.append(_IRREGULAR[last])
+    for ending, singulars in _ENDINGS:
+        if last.endswith(ending) and len(last) > len(ending) + 1:
+            forms += [last.removesuffix(ending) + each for each in singulars]
+    return [" ".join((*before, form)) for form in forms]
 
 
 @functools.cache

@@ -23,7 +23,8 @@ def test_synsets_get_their_names_and_tree():
 def test_a_label_is_as_special_as_the_threshold_allows():
     labels = Labels.of(CLASSES)
     said = [get_label(labels.semantics([0.3, 0.4, 0.3], t), None) for t in (0.25, 0.5, 0.875)]
-    assert list(map(str, said)) == ["English springer (40%)", "vertebrate (70%)", "whole (100%)"]
+    assert list(map(str, said)) == ["English springer (40%)", "vertebrate (70%)", "unknown"]
+    assert said[2].in_full() == "entity > physical entity > object > whole (100%)"
 
 
 def test_other_classes_are_read_with_their_models_labels():

@@ -72,6 +72,19 @@ def test_words_lead_to_nodes():
     assert called(known, "dog") in known.tree.path(GOLDEN)
     assert len(known.nodes_called("crane")) == 2
     assert known.nodes_called("dogg") == []
+    for spelled, name in (
+        ("dogs", "dog"),
+        ("golfball", "golf ball"),
+        ("Golf Balls", "golf ball"),
+        ("churches", "church"),
+        ("wolves", "wolf"),
+        ("butterflies", "butterfly"),
+        ("people", "person"),
+    ):
+        assert known.nodes_called(spelled) == known.nodes_called(name) != []
+    assert {known.names[n] for n in range(len(known.ids)) if known.is_vague(n)} == {
+        "entity", "physical entity", "object", "whole",
+    }  # fmt: skip
     assert "dog" in known.words_like("dogg")
     assert "golden retriever" in known.words_like("golden retreiver")
 
