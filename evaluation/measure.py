@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from deepsic.codec import Codec
 
 Row = dict[str, Any]
+# What all names of our curves begin with.
+OURS = "DeepSIC"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Subject:
     """What a picture is sent through: a model, or a reference codec.
 
     Attributes:
-      curve: that its points belong to, such as `DeepSIC pre` or `JPEG 2000`.
+      curve: that its points belong to, such as `DeepSIC`, `DeepSIC pre` or `JPEG 2000`.
       name: of the model or codec.
       folder: of the model; "" for a reference.
       settings: of its points: a model's one point, a reference's many.
@@ -67,9 +69,10 @@ class Subject:
     settings: tuple[str, ...]
 
     @classmethod
-    def of_model(cls, folder: store.Folder, name: str) -> Subject:
+    def of_model(cls, folder: store.Folder, name: str, curve: str = "") -> Subject:
         setting = folder.fingerprints[0].hex()
-        return cls(f"DeepSIC {folder.config.arch}", name, folder.reference, (setting,))
+        curve = curve or f"{OURS} {folder.config.arch}"
+        return cls(curve, name, folder.reference, (setting,))
 
     @classmethod
     def of_reference(cls, reference: Reference) -> Subject:

@@ -25,6 +25,7 @@ TITLES = {
 EACH = ("psnr_luma", "ms_ssim_luma")
 # Colour, marker, dash.
 STYLES: dict[str, tuple[str, str, Any]] = {
+    "DeepSIC": ("#000000", "o", "-"),
     "DeepSIC pre": ("#000000", "o", "-"),
     "DeepSIC post": ("#D55E00", "s", "-"),
     "JPEG 4:2:0": ("#56B4E9", "v", "--"),

@@ -158,6 +158,26 @@ JPEG2000 = Reference(
     (0.02, 24),
     "jpg_2000",
 )
+WEBP = Reference(
+    "webp",
+    "WebP",
+    "WEBP",
+    {"method": 6},
+    "quality",
+    (0, 2, 5, 10, 19, 32, 48, 65, 80, 90),
+    (0, 100),
+    "webp",
+)
+AVIF = Reference(
+    "avif",
+    "AVIF",
+    "AVIF",
+    {"speed": 4},
+    "quality",
+    (2, 15, 27, 38, 49, 61, 73),
+    (0, 100),
+    "avif",
+)
 REFERENCES = (
     JPEG,
     dataclasses.replace(
@@ -167,26 +187,8 @@ REFERENCES = (
         options={**_JPEG_OPTIONS, "subsampling": "4:4:4"},
     ),
     JPEG2000,
-    Reference(
-        "webp",
-        "WebP",
-        "WEBP",
-        {"method": 6},
-        "quality",
-        (0, 2, 5, 10, 19, 32, 48, 65, 80, 90),
-        (0, 100),
-        "webp",
-    ),
-    Reference(
-        "avif",
-        "AVIF",
-        "AVIF",
-        {"speed": 4},
-        "quality",
-        (2, 15, 27, 38, 49, 61, 73),
-        (0, 100),
-        "avif",
-    ),
+    WEBP,
+    AVIF,
     Reference(
         "jxl",
         "JPEG XL",

@@ -47,7 +47,9 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
                 _plot(axes, mine, style, own=who == "head")
         for row in (r for r in rows if r["sees"] == ORIGINAL):
             _mark_original(axes, 100 * row["top1"])
-        axes.set_xlim(left=0)
+        # A margin, so that no point lies on the frame, even where there is only one.
+        axes.set_xlim(0, 1.15 * max((r["bpp"] for r in rows if r["sees"] != ORIGINAL), default=1.0))
+        axes.margins(y=0.15)
         axes.set_xlabel("bits per pixel, whole files")
         axes.set_ylabel("top-1 accuracy (%)")
         axes.legend(fontsize=8, handlelength=3.2)

@@ -10,7 +10,7 @@ from typing import Any
 from deepsic import store
 from evaluation import bd, curves, plots, rate_distortion, tables
 from evaluation.cache import Cache
-from evaluation.measure import Subject
+from evaluation.measure import OURS, Subject
 from evaluation.metrics import METRICS
 from evaluation.page import gallery, parts, rd_sections
 from evaluation.references import Reference
@@ -33,6 +33,33 @@ def named(folders: Sequence[store.Folder]) -> list[tuple[str, store.Folder]]:
     return [
         (f.reference if names.count(n) > 1 else n, f) for n, f in zip(names, folders, strict=True)
     ]
+
+
+def merge_heads(
+    models: Sequence[tuple[str, store.Folder]],
+) -> tuple[list[tuple[str, store.Folder]], str]:
+    """One model for each codec: `pre` and `post` of one folder code pictures alike.
+
+    Returns:
+      The models that are left, and a sentence on those that are not; empty if all are.
+    """
+    kept: dict[pathlib.Path, tuple[str, store.Folder]] = {}
+    merged = []
+    for name, folder in sorted(models, key=lambda m: m[1].config.arch != "pre"):
+        if folder.path in kept:
+            merged.append(name)
+        else:
+            kept[folder.path] = name, folder
+    left = [m for m in models if m in kept.values()]
+    if not merged:
+        return left, ""
+    return left, f"{', '.join(merged)}: the same codec as pre's, with another head; measured once."
+
+
+def curve_of(folder: store.Folder, models: Sequence[tuple[str, store.Folder]]) -> str:
+    """The curve of a model: all are one, unless both architectures are among them."""
+    archs = {f.config.arch for _, f in models}
+    return OURS if len(archs) == 1 else f"{OURS} {folder.config.arch}"
 
 
 def run(
@@ -67,7 +94,8 @@ def run(
     if not pictures:
         return 1
     chosen = gallery.choose(pictures, show)
-    subjects = [Subject.of_model(folder, name) for name, folder in models]
+    models, remark = merge_heads(models)
+    subjects = [Subject.of_model(f, n, curve_of(f, models)) for n, f in models]
     subjects += [Subject.of_reference(r) for r in references]
     cache = Cache(out / "cache")
     rows = rate_distortion.measure(pictures, subjects, cache, jobs, complain)
@@ -86,10 +114,12 @@ def run(
     tables.write_csv(out / "bd.csv", bd.COLUMNS, deltas)
     print_deltas(deltas)
     figures = plots.draw_all(out, rows, mean_curves, overlay)
-    for sentence in dict.fromkeys(gallery.gaps(means).values()):
-        print(sentence)
+    if remark:
+        print(remark)
     tiles = gallery.make(chosen, subjects[: len(models)], rows, cache, jobs)
-    body = rd_sections.rate_distortion_section(out, rows, means, deltas, references, figures)
+    body = rd_sections.rate_distortion_section(
+        out, rows, means, deltas, references, figures, remark
+    )
     sections = {"look": rd_sections.gallery(tiles), "rate-distortion": body}
     page = parts.write(out, sections, {n: f.fingerprints[0].hex() for n, f in models})
     print(f"\nLook at {page}")

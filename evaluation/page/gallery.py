@@ -8,7 +8,7 @@ import functools
 import io
 import math
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ import numpy as np
 from deepsic import workers
 from evaluation import metrics
 from evaluation.cache import Cache, Key, source_digest
-from evaluation.measure import Picture, Subject, codec_of, key_of, reference_of
-from evaluation.references import JPEG, JPEG2000
+from evaluation.measure import OURS, Picture, Subject, codec_of, key_of, reference_of
+from evaluation.references import AVIF, JPEG, JPEG2000, WEBP
 
 # Figure 5's compressions by about 250 and 120 times, and a rate for use.
 RATES = (0.1, 0.2, 0.5)
-ARCHS = ("pre", "post")
+# Beside the models, where this Pillow has them.
+REFERENCES = (JPEG, JPEG2000, WEBP, AVIF)
 # A model further from a rate than by this factor does not cover it.
 FARTHEST = 1.4
 # Of larger pictures the page shows the middle.
@@ -114,35 +115,38 @@ def choose(pictures: Sequence[Picture], names: Sequence[str]) -> list[Picture]:
     return [stems[n] for n in names]
 
 
-def nearest(rows: Sequence[Mapping[str, Any]], arch: str, bpp: float) -> Mapping[str, Any] | None:
-    """The model of an architecture whose rate is nearest to a rate; None without any.
+def our_curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the models' curves."""
+    return list(dict.fromkeys(r["curve"] for r in rows if r["curve"].startswith(OURS)))
+
+
+def nearest(rows: Sequence[Mapping[str, Any]], curve: str, bpp: float) -> Mapping[str, Any] | None:
+    """The model of a curve whose rate is nearest to a rate; None without any.
 
     Args:
       rows: with curve, codec and bpp, a row for each model: of one picture, or of means.
-      arch: `pre` or `post`.
+      curve: its name.
       bpp: the rate.
     """
-    mine = [m for m in rows if m["curve"] == f"DeepSIC {arch}"]
+    mine = [m for m in rows if m["curve"] == curve]
     return min(mine, key=lambda m: abs(math.log(m["bpp"] / bpp)), default=None)
 
 
 def covers(model: Mapping[str, Any] | None, bpp: float) -> bool:
-    """Whether a model is near enough to a rate to be shown for it."""
+    """Whether a model is near enough to a rate to be shown for it without a remark."""
     return model is not None and abs(math.log(model["bpp"] / bpp)) <= math.log(FARTHEST)
 
 
-def gaps(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, float], str]:
-    """Sentences on the rates that no model covers, by architecture and rate; see `nearest`."""
-    found = {}
-    for arch in ARCHS:
-        for bpp in RATES:
-            model = nearest(rows, arch, bpp)
-            if model is None:
-                found[arch, bpp] = f"There is no {arch} model."
-            elif not covers(model, bpp):
-                near = f"the nearest, {model['codec']}, has {model['bpp']:.2f}"
-                found[arch, bpp] = f"No {arch} model covers {bpp:g} bpp: {near}."
-    return found
+def choose_rates(rows: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:
+    """Those of `RATES` that a model is near to on average, or else the models' own."""
+    sums: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if row["curve"].startswith(OURS):
+            sums.setdefault((row["curve"], row["codec"]), []).append(row["bpp"])
+    means = [{"bpp": sum(each) / len(each)} for each in sums.values()]
+    found = tuple(bpp for bpp in RATES if any(covers(model, bpp) for model in means))
+    own = sorted({float(f"{model['bpp']:.2g}") for model in means})
+    return found or tuple(own[:: max(1, len(own) // len(RATES))][: len(RATES)]) or RATES
 
 
 def make(
@@ -158,23 +162,23 @@ def make(
       pictures: from `choose`.
       subjects: the models.
       rows: of the pictures, as `rate_distortion.measure` returns them: for each
-        picture and rate the model is shown that comes nearest to it there.
+        picture and rate the model of each curve is shown that comes nearest to it there.
       cache: that tiles are kept in.
       jobs: processes.
 
     Returns:
       For each picture {"name", "cut", "height", "width", "rates": [{"bpp", "tiles":
       [tile or {"codec", "missing"}]}]}; a tile has codec, setting, bpp, figures,
-      perhaps a label, and the picture as a URI.
+      perhaps a label and a note, and the picture as a URI. The first is the original.
     """
     by_name = {s.name: s for s in subjects}
     plan = functools.partial(_plan, by_name=by_name, rows=rows, folder=str(cache.folder))
     tasks = [t for p in pictures for t in plan(p, None)]
     _finish(tasks, cache, jobs, "models' pictures")
-    # JPEG and JPEG 2000 go by the sizes that the models' files have turned out to have.
+    # The references go by the sizes that the models' files have turned out to have.
     more = [t for p in pictures for t in plan(p, cache)]
     _finish(more, cache, jobs, "references' pictures")
-    return [_collect(p, plan, cache, gaps(_of(p, rows))) for p in pictures]
+    return [_collect(p, plan(p, cache), cache, rows) for p in pictures]
 
 
 def _of(picture: Picture, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -188,39 +192,42 @@ def _finish(tasks: Sequence[TileTask], cache: Cache, jobs: int, description: str
             bar.update(1)
 
 
+def _references() -> list[Subject]:
+    return [Subject.of_reference(r) for r in REFERENCES if r.available]
+
+
 def _plan(picture, cache: Cache | None, *, by_name, rows, folder) -> list[TileTask]:
     """All tiles of a picture; those of references only once the models' are in the cache."""
     tasks = [TileTask(picture, None, 0.0, folder)]
-    for bpp in RATES:
+    for bpp in choose_rates(rows):
         models = _models_at(picture, bpp, by_name, rows, folder)
         tasks += models
         if cache is not None:
             sizes = [cache.get(t.key)["bpp"] for t in models]
             target = float(np.mean(sizes)) if sizes else bpp
-            tasks += [
-                TileTask(picture, Subject.of_reference(r), target, folder) for r in (JPEG, JPEG2000)
-            ]
+            tasks += [TileTask(picture, subject, target, folder) for subject in _references()]
     return tasks
 
 
 def _models_at(picture, bpp: float, by_name, rows, folder) -> list[TileTask]:
-    found = [nearest(_of(picture, rows), arch, bpp) for arch in ARCHS]
-    names = [m["codec"] for m in found if m is not None and covers(m, bpp)]
-    return [TileTask(picture, by_name[n], 0.0, folder) for n in names]
+    found = [nearest(_of(picture, rows), curve, bpp) for curve in our_curves(rows)]
+    return [TileTask(picture, by_name[m["codec"]], 0.0, folder) for m in found if m is not None]
 
 
-def _collect(picture: Picture, plan: Callable, cache: Cache, missing) -> dict[str, Any]:
-    tasks = plan(picture, cache)
-    original, rest = tasks[0], tasks[1:]
+def _collect(picture: Picture, tasks: Sequence[TileTask], cache: Cache, rows) -> dict[str, Any]:
+    original, rest = tasks[0], list(tasks[1:])
     rates = []
-    for bpp in RATES:
+    for bpp in choose_rates(rows):
         tiles = [_tile(original, cache)]
-        for arch in ARCHS:
-            if (arch, bpp) in missing:
-                tiles.append({"codec": f"DeepSIC {arch}", "missing": missing[arch, bpp]})
-            else:
-                tiles.append(_tile(rest.pop(0), cache))
-        tiles += [_tile(rest.pop(0), cache) for _ in (JPEG, JPEG2000)]
+        for curve in our_curves(rows):
+            model = nearest(_of(picture, rows), curve, bpp)
+            if model is None:
+                tiles.append({"codec": curve, "missing": f"{curve} has no file of this picture."})
+                continue
+            tiles.append(_tile(rest.pop(0), cache) | {"ours": True})
+            if not covers(model, bpp):
+                tiles[-1]["note"] = f"No model of this kind is nearer to {bpp:g} bpp."
+        tiles += [_tile(rest.pop(0), cache) for _ in _references()]
         rates.append({"bpp": bpp, "tiles": tiles})
     return {
         "name": pathlib.Path(picture.name).stem,

@@ -69,6 +69,7 @@ function describe(card, tile) {
   }
   if (tile.label) lines.push(["label", tile.label]);
   if (tile.setting) lines.push(["with", tile.setting]);
+  if (tile.note) lines.push(["note", tile.note]);
   for (const [term, value] of lines) { element("dt", list, term); element("dd", list, value); }
 }
 
@@ -94,11 +95,15 @@ function placeFrame(frame, crop, picture) {
 
 let cards = [];
 
+function oursFirst(tiles) {
+  return [...tiles.filter((tile) => tile.ours), ...tiles.filter((tile) => !tile.ours)];
+}
+
 async function showCards() {
   const { picture, tiles } = current();
   const box = $("cards"), made = [];
   const next = document.createDocumentFragment();
-  for (const tile of tiles) {
+  for (const tile of oursFirst(tiles)) {
     const card = element("article", next, "", "card");
     element("h3", card, tile.codec);
     if (tile.missing) { element("p", card, tile.missing, "missing"); continue; }
@@ -131,15 +136,17 @@ function showCrops() {
 
 function fillChoices() {
   const { tiles } = current();
-  for (const [id, fallback] of [["left", 0], ["right", 1]]) {
+  const there = oursFirst(tiles).filter((tile) => !tile.missing);
+  // Ours against the first other codec.
+  const other = Math.max(0, there.findIndex((tile) => !tile.ours && tile !== tiles[0]));
+  for (const [id, fallback] of [["left", 0], ["right", other]]) {
     const select = $(id), before = select.selectedIndex < 0 ? "" : select.value;
     select.replaceChildren();
-    const there = tiles.filter((tile) => !tile.missing);
     for (const tile of there) {
       const option = element("option", select, tile.codec);
       option.value = tile.codec;
     }
-    select.value = there.some((t) => t.codec === before) ? before : there[Math.min(fallback, there.length - 1)].codec;
+    select.value = there.some((t) => t.codec === before) ? before : there[fallback].codec;
   }
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import math
 import pathlib
@@ -10,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation import bd, plots, rate_distortion
-from evaluation.measure import Row
+from evaluation.measure import OURS, Row
 from evaluation.page import parts
-from evaluation.page.gallery import LARGEST_SIDE, RATES
+from evaluation.page.gallery import LARGEST_SIDE
 from evaluation.references import Reference
 
 
@@ -27,7 +28,8 @@ def gallery(pictures: Sequence[dict[str, Any]]) -> str:
         ]
         found.append({**picture, "rates": rates})
     cut = any(p["cut"] for p in pictures)
-    data = json.dumps({"pictures": found, "rates": RATES, "images": shown}, allow_nan=False)
+    rates = [rate["bpp"] for rate in pictures[0]["rates"]] if pictures else []
+    data = json.dumps({"pictures": found, "rates": rates, "images": shown}, allow_nan=False)
     return parts.template(
         "gallery.html",
         cut=f" Larger pictures are shown in part, {LARGEST_SIDE} pixels a side." if cut else "",
@@ -57,12 +59,14 @@ def rate_distortion_section(
     deltas: Sequence[Mapping[str, Any]],
     references: Sequence[Reference],
     figures: Sequence[str],
+    remark: str = "",
 ) -> str:
-    """Curves, deltas and means, from what the study has."""
+    """Curves, deltas and means, from what the study has; with a sentence on what was measured."""
     pictures = len({row["image"] for row in rows})
     body = [
         f"<p>{pictures} pictures, each compressed to a real file and decoded again. Rates count"
-        " whole files; luma is BT.601 full range; MS-SSIM is drawn as −10·log₁₀(1 − MS-SSIM).</p>",
+        " whole files; luma is BT.601 full range; MS-SSIM is drawn as −10·log₁₀(1 − MS-SSIM)."
+        f" {html.escape(remark)}</p>",
         _curves(out, figures),
         "<h3>Bjøntegaard deltas</h3>",
         "<p>How many more bits (negative: fewer) a curve takes than the reference for the same"
@@ -88,7 +92,7 @@ def rate_distortion_section(
 
 
 def _is_ours(row: Mapping[str, Any]) -> bool:
-    return row["curve"].startswith("DeepSIC")
+    return row["curve"].startswith(OURS)
 
 
 def _curves(out: pathlib.Path, figures: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from evaluation.page import gallery, parts
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+CODECS = ["original", "DeepSIC pre", "DeepSIC post", "JPEG 4:2:0", "JPEG 2000"]
 # Presses every control and leaves what it saw in the page.
 DRIVER = """
 <script>
@@ -23,14 +24,16 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const ready = async (what) => { while (document.body.dataset.ready !== what) await sleep(20); };
 const look = (id) => document.getElementById(id).toDataURL();
 (async () => {
-  await ready("0 2");
-  for (let p = 0; p < 2; p++) for (let r = 0; r < 3; r++) {
+  const rates = document.querySelectorAll("#rates button");
+  await ready(`0 ${rates.length - 1}`);
+  seen.rates = rates.length;
+  seen.sides = ["left", "right"].map((id) => document.getElementById(id).value);
+  for (let p = 0; p < 2; p++) for (let r = 0; r < rates.length; r++) {
     document.querySelectorAll("#pictures button")[p].click();
-    document.querySelectorAll("#rates button")[r].click();
+    rates[r].click();
     await ready(`${p} ${r}`);
     seen.drawn.push([...document.querySelectorAll("#cards h3")].map((h) => h.textContent));
   }
-  seen.missing = document.querySelector("#cards .missing").textContent;
   document.getElementById("right").value = "JPEG 4:2:0";
   document.getElementById("right").dispatchEvent(new Event("change"));
   await sleep(300);
@@ -95,7 +98,8 @@ def test_the_gallery_has_every_codec_or_says_why_not(results):
     for picture in data["pictures"]:
         for rate in picture["rates"]:
             codecs = [t["codec"] for t in rate["tiles"]]
-            assert codecs == ["original", "DeepSIC pre", "DeepSIC post", "JPEG 4:2:0", "JPEG 2000"]
+            assert codecs[:5] == CODECS
+            assert set(codecs[5:]) <= {"WebP", "AVIF"}
             for tile in rate["tiles"]:
                 assert "missing" in tile or tile["image"] in data["images"]
 
@@ -123,29 +127,30 @@ def model(bpp, arch="pre"):
     return {"curve": f"DeepSIC {arch}", "codec": f"{arch}-{bpp}", "bpp": bpp}
 
 
-def test_rates_without_a_model_are_named():
-    gaps = gallery.gaps([model(0.11), model(0.45), model(1.0)])
-    assert ("pre", 0.1) not in gaps
-    assert ("pre", 0.5) not in gaps
-    assert gaps["pre", 0.2] == "No pre model covers 0.2 bpp: the nearest, pre-0.11, has 0.11."
-    assert gaps["post", 0.5] == "There is no post model."
+def test_rates_are_those_that_models_are_near_to():
+    assert gallery.choose_rates([model(0.11), model(0.45), model(1.0)]) == (0.1, 0.5)
+    assert gallery.choose_rates([model(0.97), model(1.03, "post")]) == (0.97, 1.0)
+    assert gallery.choose_rates([]) == gallery.RATES
 
 
-def test_models_are_chosen_by_their_rate_on_the_picture(pre, post, pictures, tmp_path):
+def test_the_nearest_model_is_shown_and_said_to_be_far(pre, post, pictures, tmp_path):
     from evaluation.cache import Cache
     from evaluation.measure import Subject
     from evaluation.rate_distortion import open_pictures
 
     found = open_pictures(pictures, print)
-    subjects = [Subject.of_model(f, n) for n, f in (("small", pre), ("large", post))]
-    # As if both were `pre`, and took other rates for one picture than for the next.
-    rates = {("a.png", "small"): 0.2, ("a.png", "large"): 0.5, ("b.png", "large"): 0.1}
-    rows = [
-        {"image": i, "curve": "DeepSIC pre", "codec": c, "bpp": b} for (i, c), b in rates.items()
-    ]
+    subjects = [Subject.of_model(f, n, "DeepSIC") for n, f in (("small", pre), ("large", post))]
+    # As if they took other rates for one picture than for the next.
+    rates = {("a.png", "small"): 0.2, ("a.png", "large"): 0.5, ("b.png", "large"): 0.6}
+    rows = [{"image": i, "curve": "DeepSIC", "codec": c, "bpp": b} for (i, c), b in rates.items()]
     shown = gallery.make(found, subjects, rows, Cache(tmp_path), 1)
-    names = [[r["tiles"][1].get("setting") for r in picture["rates"]] for picture in shown]
-    assert names == [[None, "small", "large"], ["large", None, None]]
+    assert [r["bpp"] for r in shown[0]["rates"]] == [0.2, 0.5]
+    tiles = [[r["tiles"][1] for r in picture["rates"]] for picture in shown]
+    assert [[t["setting"] for t in row] for row in tiles] == [
+        ["small", "large"],
+        ["large", "large"],
+    ]
+    assert [["note" in t for t in row] for row in tiles] == [[False, False], [True, False]]
 
 
 def test_pictures_are_chosen_by_name_or_evenly(results, pictures):
@@ -191,9 +196,10 @@ def test_the_controls_work_in_a_browser(results, tmp_path, width):
     assert found, done.stderr
     seen = json.loads(html.unescape(found[1]))
     assert seen["errors"] == []
-    assert len(seen["drawn"]) == 6
-    assert all(len(names) == 5 for names in seen["drawn"])
-    assert "covers 0.5 bpp" in seen["missing"]
+    assert len(seen["drawn"]) == 2 * seen["rates"]
+    # Ours come first.
+    assert all(names[:3] == [*CODECS[1:3], "original"] for names in seen["drawn"])
+    assert seen["sides"] == ["DeepSIC pre", "JPEG 4:2:0"]
     assert seen["tag"].startswith("JPEG 4:2:0, ")
     assert seen["clip"].endswith("25%)")
     assert seen["errorMap"]

@@ -214,3 +214,16 @@ def test_models_of_one_name_are_told_apart(pre, tmp_path):
     other = store.open_folder(shutil.copytree(pre.path, tmp_path / "pre"))
     assert [name for name, _ in study.named([pre, other])] == [str(pre.path), str(other.path)]
     assert study.named([pre])[0][0] == "pre"
+
+
+def test_heads_that_share_a_codec_are_measured_once(pre, post):
+    from dataclasses import replace
+
+    other = replace(pre, arch="post")
+    left, remark = study.merge_heads([("b", other), ("a", pre)])
+    assert left == [("a", pre)]
+    assert remark.startswith("b: the same codec")
+    assert study.curve_of(pre, left) == "DeepSIC"
+    both = [("a", pre), ("b", post)]
+    assert study.merge_heads(both) == (both, "")
+    assert study.curve_of(post, both) == "DeepSIC post"
