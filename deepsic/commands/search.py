@@ -3,7 +3,8 @@
     deepsic search ARCHIVE ... --label=dog [--min_probability=0.5] [--top=50] [--html=out.html]
     deepsic search ARCHIVE ... --stats
 
-ARCHIVE is a folder (searched with its subfolders), a .dsic file or a quoted glob.
+ARCHIVE is a folder (searched with its subfolders), a .dsic file or a quoted glob;
+Parquet archives in it are searched too, as are addresses such as s3://bucket/folder.
 --label takes a class, a synset id, or whatever there are kinds of: dog finds every
 breed. `pre` files are answered from their first bytes; of `post` files the features
 are decoded and classified once, and the answers kept in ARCHIVE/.dsic-index.sqlite.
@@ -15,6 +16,8 @@ cannot be read are named and counted, the others answered, and the exit code is 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
 import os
 import sys
@@ -50,19 +53,31 @@ def main(rest: list[str]) -> int:
     try:
         if F.models:
             _ = models.folders  # complains at once of one that is not there
-        if F.label is not None:
-            query.check_word(F.label, models)
+        unknown = _check_word(models)
         archive = reading.read(rest, models, F.max_pixels, cli.warn)
+        if unknown and not archive.shards:
+            raise unknown
         if not archive.count and not archive.failed:
             raise cli.UserError(f"{' '.join(rest)}: there is no .dsic file.")
+        undecoded = _print_stats(archive) if F.stats else _print_hits(archive, models, unknown)
     except (FileNotFoundError, query.UnknownWord) as error:
         raise cli.UserError(str(error)) from error
-    for failed in archive.failed:
-        cli.warn(f"{failed.path}: {_advise(failed)}")
-    undecoded = None if F.stats else _print_hits(archive, models)
-    if F.stats:
-        _print_stats(archive)
     return 1 if archive.failed or undecoded else 0
+
+
+def _check_word(models):
+    """What is wrong with the word; None if nothing is. Rows may know words of models elsewhere."""
+    try:
+        if F.label is not None:
+            query.check_word(F.label, models)
+    except query.UnknownWord as error:
+        return error
+    return None
+
+
+def _warn_of(failed):
+    for each in failed:
+        cli.warn(f"{each.path}: {_advise(each)}")
 
 
 def _advise(failed: Failed) -> str:
@@ -72,18 +87,39 @@ def _advise(failed: Failed) -> str:
     return f"{failed.reason.rstrip('.')}; --max_pixels={failed.pixels} allows it."
 
 
-def _print_hits(archive, models):
+def _print_hits(archive, models, unknown):
     """Returns what could not be decoded for the sheet."""
     hits = query.search(archive, F.label, F.min_probability)
-    shown = hits[: F.top] if F.top else hits
+    rows = _search_rows(archive)
+    count = len(hits) + (rows.count if rows else 0)
+    if unknown and not count:
+        raise unknown
+    if rows:
+        hits = heapq.merge(hits, rows, key=lambda hit: (-hit.probability, hit.file.path))
+    _warn_of(archive.failed)
+    shown = itertools.islice(hits, F.top) if F.top else hits
+    if F.html or F.json:
+        shown = list(shown)
     undecoded = _write_sheet(shown, models) if F.html else []
     if F.json:
-        print(json.dumps(_as_json(archive, hits, shown, undecoded), indent=1))
+        print(json.dumps(_as_json(archive, count, shown, undecoded), indent=1))
         return undecoded
     for hit in shown:
         print(hit)
-    _report(f"{len(hits)} of {archive.count} files show {F.label}", archive, len(shown), len(hits))
+    listed = min(count, F.top) if F.top else count
+    _report(f"{count} of {archive.count} files show {F.label}", archive, listed, count, rows)
     return undecoded
+
+
+def _search_rows(archive):
+    """Hits in Parquet archives; None if there are none of these."""
+    if not archive.shards:
+        return None
+    from deepsic.archives import query
+
+    rows = query.search(archive.shards, F.label, F.min_probability, F.top)
+    archive.failed = sorted([*archive.failed, *rows.failed])
+    return rows
 
 
 def _write_sheet(hits, models):
@@ -95,11 +131,11 @@ def _write_sheet(hits, models):
     return failed
 
 
-def _as_json(archive, hits, shown, undecoded):
+def _as_json(archive, count, shown, undecoded):
     return {
         "label": F.label,
         "files": archive.count,
-        "hits": len(hits),
+        "hits": count,
         "shown": [_hit_as_json(hit) for hit in shown],
         "failed": [_failed_as_json(failed) for failed in [*archive.failed, *undecoded]],
     }
@@ -125,11 +161,24 @@ def _hit_as_json(hit):
     }
 
 
+def _tally_rows(archive):
+    """Sums of the rows of Parquet archives."""
+    if not archive.shards:
+        return []
+    from deepsic.archives.tally import tally
+
+    rows, failed = tally(archive.shards)
+    archive.failed = sorted([*archive.failed, *failed])
+    return rows
+
+
 def _print_stats(archive):
     from deepsic.formats import EXTENSIONS
     from deepsic.search import statistics
 
-    levels = statistics.by_level(archive)
+    rows = _tally_rows(archive)
+    _warn_of(archive.failed)
+    levels = statistics.by_level(archive, rows)
     sums = statistics.saved(archive, F.originals, EXTENSIONS)
     if F.json:
         failed = [_failed_as_json(f) for f in archive.failed]
@@ -140,7 +189,11 @@ def _print_stats(archive):
     _report(f"{archive.count} files", archive)
 
 
-def _report(text, archive, shown=0, hits=0):
+def _report(text, archive, shown=0, hits=0, rows=None):
+    if rows and rows.bad:
+        text += f"; {rows.bad} rows have a reason instead of a file"
+    if rows and rows.unlabelled:
+        text += f"; {rows.unlabelled} rows have no label, bulk --classify gives them one"
     if shown < hits:
         text += f"; the {shown} most probable are listed"
     if archive.failed:

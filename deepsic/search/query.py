@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from deepsic import taxonomy
 from deepsic.registry import Registry
@@ -10,6 +10,9 @@ from deepsic.search.reading import Archive, Meaning
 from deepsic.search.scan import Found
 from deepsic.taxonomy import Taxonomy
 from deepsic.treecode import NodeProbability
+
+if TYPE_CHECKING:
+    from deepsic.archives.query import Row
 
 
 class UnknownWord(Exception):
@@ -21,13 +24,13 @@ class Hit(NamedTuple):
 
     Attributes:
       probability: that it does.
-      file: where it is.
+      file: where it is: a file, or a row of a Parquet archive.
       meaning: all that it says.
       perhaps: names of the alternatives that were meant, if it is not the label itself.
     """
 
     probability: float
-    file: Found
+    file: Found | Row
     meaning: Meaning
     perhaps: tuple[str, ...] = ()
 

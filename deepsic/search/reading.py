@@ -6,16 +6,19 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepsic import treecode
 from deepsic.container import Semantics
-from deepsic.errors import CorruptFile, ModelError
+from deepsic.errors import BadFile, CorruptFile, ModelError
 from deepsic.labels import Label, get_taxonomy, make_label
 from deepsic.registry import Registry
-from deepsic.search.scan import Failed, Found, scan
+from deepsic.search.scan import Failed, Found, Shards, scan
 from deepsic.taxonomy import Taxonomy
 from deepsic.treecode import Description
+
+if TYPE_CHECKING:
+    from deepsic.archives.shards import Shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +41,18 @@ class Archive:
     Attributes:
       groups: from what is said to the files that say it.
       failed: files that cannot be read.
+      shards: Parquet files, each with many pictures.
     """
 
     groups: list[tuple[Meaning, list[Found]]]
     failed: list[Failed]
+    shards: list[Shard] = dataclasses.field(default_factory=list)
 
     @property
     def count(self) -> int:
-        """Of all files."""
-        return len(self.failed) + sum(len(files) for _, files in self.groups)
+        """Of all files and rows."""
+        files = sum(len(files) for _, files in self.groups)
+        return len(self.failed) + files + sum(map(len, self.shards))
 
 
 def read(
@@ -64,7 +70,7 @@ def read(
       FileNotFoundError: if a place does not exist.
     """
     by_section: dict[tuple[bytes, Semantics], list[Found]] = {}
-    post, failed = [], []
+    post, failed, shards = [], [], []
 
     def put(file: Found, semantics: Semantics) -> None:
         # A section of ImageNet's tree means the same whatever the model.
@@ -74,6 +80,8 @@ def read(
     for file in progress(scan(places), "reading"):
         if isinstance(file, Failed):
             failed.append(file)
+        elif isinstance(file, Shards):
+            shards += _open_shards(file.path, failed)
         elif file.header.semantics is None:
             post.append(file)
         else:
@@ -86,7 +94,19 @@ def read(
             groups.append((_meaning(semantics, files[0], models), files))
         except (CorruptFile, ModelError) as error:
             failed += [Failed.because(f.path, error) for f in files]
-    return Archive(groups, sorted(failed))
+    return Archive(groups, sorted(failed), shards)
+
+
+def _open_shards(path: str, failed: list[Failed]) -> list[Shard]:
+    from deepsic.archives import query, shards
+
+    found = []
+    try:
+        for place in shards.find(path):
+            found.append(shards.Shard(place))
+    except BadFile as error:
+        failed.append(query.failure(path, error))
+    return found
 
 
 def _meaning(semantics: Semantics, file: Found, models: Registry) -> Meaning:

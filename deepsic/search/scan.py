@@ -1,4 +1,7 @@
-"""Finds `.dsic` files and reads their fronts: standard library only, tens of thousands a second."""
+"""Finds `.dsic` files and reads their fronts: standard library only, tens of thousands a second.
+
+Parquet archives (`deepsic.archives`) are found, and left to others.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,10 @@ from deepsic import container
 from deepsic.container import Header
 from deepsic.errors import CorruptFile
 
+PARQUET = ".parquet"
+# Where `deepsic bulk` keeps what is not finished.
+UNFINISHED = "_bulk"
+_EXTENSIONS = (container.EXTENSION, PARQUET)
 # A pipe that is called .dsic must not keep a search waiting.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -31,6 +38,10 @@ class Found(NamedTuple):
     header: Header
     size: int
     mtime_ns: int
+
+    def source(self) -> str:
+        """What `DsicFile` opens."""
+        return self.path
 
 
 class Failed(NamedTuple):
@@ -54,11 +65,22 @@ class Failed(NamedTuple):
         return cls(path, str(error), getattr(error, "pixels", 0))
 
 
+class Shards(NamedTuple):
+    """A Parquet archive, or a place of an object store that holds some.
+
+    Attributes:
+      path: of the file, or an address.
+    """
+
+    path: str
+
+
 def walk(places: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Every `.dsic` file, once, with the folder of its index, in no certain order.
+    """Every `.dsic` and Parquet file, once, with the folder of its index, in no certain order.
 
     Args:
-      places: folders, which are searched with their subfolders, files, and globs.
+      places: folders, which are searched with their subfolders, files, and globs; or addresses
+        of object stores, which are not looked into.
 
     Raises:
       FileNotFoundError: if a place is nothing of that.
@@ -74,6 +96,8 @@ def walk(places: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _walk_place(place: str) -> Iterator[tuple[str, str]]:
     if os.path.lexists(place):
         matches, root = [place], place
+    elif "://" in place:
+        matches, root = [place], ""
     else:
         matches, root = sorted(glob.iglob(place, recursive=True)), _fixed_part(place)
     if not matches:
@@ -81,7 +105,7 @@ def _walk_place(place: str) -> Iterator[tuple[str, str]]:
     for match in matches:
         if os.path.isdir(match):
             yield from ((root, path) for path in _walk_folder(match))
-        elif match == place or match.endswith(container.EXTENSION):
+        elif match == place or match.endswith(_EXTENSIONS):
             yield root if root != match else os.path.dirname(match), match
 
 
@@ -92,8 +116,9 @@ def _walk_folder(folder: str) -> Iterator[str]:
             with os.scandir(stack.pop()) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
-                        stack.append(entry.path)
-                    elif entry.name.endswith(container.EXTENSION):
+                        if entry.name != UNFINISHED:
+                            stack.append(entry.path)
+                    elif entry.name.endswith(_EXTENSIONS):
                         yield entry.path
         except PermissionError:  # as `find` does, what is closed is passed over
             continue
@@ -123,13 +148,16 @@ def read(root: str, path: str) -> Found:
     return Found(root, path, header, status.st_size, status.st_mtime_ns)
 
 
-def scan(places: Iterable[str]) -> Iterator[Found | Failed]:
+def scan(places: Iterable[str]) -> Iterator[Found | Failed | Shards]:
     """The fronts of all files in some places, in no certain order.
 
     Raises:
       FileNotFoundError: if a place does not exist.
     """
     for root, path in walk(places):
+        if path.endswith(PARQUET) or ("://" in path and not os.path.lexists(path)):
+            yield Shards(path)
+            continue
         try:
             yield read(root, path)
         except (CorruptFile, OSError) as error:

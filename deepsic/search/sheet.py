@@ -72,7 +72,7 @@ def _figure(hit: Hit, models: Registry, max_pixels: int | None) -> str:
 
     from deepsic.picture import Picture
 
-    file = DsicFile(hit.file.path, max_pixels, models)
+    file = DsicFile(hit.file.source(), max_pixels, models)
     picture = Image.fromarray(Picture(file.rgb, file.alpha).without_alpha("white").rgb)
     picture.thumbnail((SIDE, SIDE))
     out = io.BytesIO()

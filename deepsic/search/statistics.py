@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepsic import container
 from deepsic.search.reading import Archive
 from deepsic.search.scan import Found
 from deepsic.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from deepsic.archives.tally import Sums
 
 
 @dataclasses.dataclass
@@ -22,7 +25,7 @@ class Count:
       here: of these, how many say nothing more special.
       bytes: of the files.
       pixels: of the pictures.
-      semantics: bytes of the labels in the files; 0 for `post`.
+      semantics: bytes of the labels in the files; 0 for `post`, and for rows.
     """
 
     files: int = 0
@@ -39,6 +42,13 @@ class Count:
         self.bytes += file.size
         self.pixels += header.width * header.height
         self.semantics += len(header.semantics.section) if header.semantics else 0
+
+    def add_rows(self, rows: Sums, is_here: bool) -> None:
+        """Counts rows of a Parquet archive, whose labels are beside the files."""
+        self.files += rows.files
+        self.here += rows.files * is_here
+        self.bytes += rows.bytes
+        self.pixels += rows.pixels
 
     @property
     def bpp(self) -> float:
@@ -62,9 +72,18 @@ class Level:
     count: Count
 
 
-def by_level(archive: Archive) -> list[Level]:
-    """Counts at every node that an archive's labels lead through, depth first."""
+def by_level(archive: Archive, rows: Iterable[Sums] = ()) -> list[Level]:
+    """Counts at every node that an archive's labels lead through, depth first.
+
+    Args:
+      archive: whose files are counted.
+      rows: of its Parquet files.
+    """
     trees: dict[Taxonomy, dict[int, Count]] = {}
+    for sums in rows:
+        counts = trees.setdefault(sums.node.taxonomy, {})
+        for node in sums.node.taxonomy.tree.path(sums.node.node):
+            counts.setdefault(node, Count()).add_rows(sums, node == sums.node.node)
     for meaning, files in archive.groups:
         counts = trees.setdefault(meaning.taxonomy, {})
         for node in meaning.taxonomy.tree.path(meaning.description.node):
