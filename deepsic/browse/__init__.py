@@ -1,0 +1,1 @@
+"""A local web page on an archive: search, facets, pictures, and a try-out of the codec."""

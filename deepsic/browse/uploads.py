@@ -1,0 +1,111 @@
+"""Photographs that are dropped onto the page: compressed, compared, and kept for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import deepsic
+from deepsic import container, store
+from deepsic.browse import pictures
+from deepsic.codec import Codec
+from deepsic.dsicfile import DsicFile
+from deepsic.errors import BadFile, CorruptFile, ModelError
+from deepsic.images import read_image
+from deepsic.labels import Label
+from deepsic.registry import Registry
+
+# Of an upload.
+MOST_BYTES = 64 << 20
+MOST_PIXELS = 1 << 24
+TOKEN_BYTES = 16
+
+
+def models() -> list[str]:
+    """The models to choose from, from the lowest rate to the highest."""
+    found = [folder for folder in store.shipped() if folder.arch == "pre"]
+    return sorted((folder.name for folder in found), key=_rate)
+
+
+def _rate(name: str) -> tuple[float, str]:
+    with contextlib.suppress(ValueError):
+        return float(name.split("-")[-1].removesuffix("bpp")), name
+    return float("inf"), name
+
+
+@functools.lru_cache(maxsize=8)
+def _codec(model: str) -> Codec:
+    return deepsic.load(model)
+
+
+class Upload:
+    """What has been made of a picture.
+
+    Attributes:
+      token: by which the page asks for it.
+      told: what the page says of it.
+      data: the `.dsic` file.
+      png: the picture that it decodes to.
+    """
+
+    def __init__(self, data: bytes, model: str, registry: Registry) -> None:
+        self.token = secrets.token_urlsafe(TOKEN_BYTES)
+        if data[: len(container.MAGIC)] == container.MAGIC:
+            x, self.data = None, data
+        else:
+            x = _read(data)
+            self.data = _codec(model).compress(x, topk=3)
+        file = DsicFile(self.data, MOST_PIXELS, registry)
+        label, x_hat = file.label, file.image
+        self.png = pictures.whole(x_hat)
+        width, height = file.size
+        self.told = {
+            "token": self.token,
+            "width": width,
+            "height": height,
+            "bytes": len(self.data),
+            "bpp": 8 * len(self.data) / (width * height),
+            "original_bytes": None if x is None else len(data),
+            "psnr": None if x is None else pictures.psnr(x, x_hat),
+            "model": None if x is None else model,
+            **describe(label),
+        }
+
+
+def describe(label: Label) -> dict[str, Any]:
+    """A label for the page."""
+    return {
+        "name": label.name,
+        "probability": label.probability,
+        "levels": [{"name": name} for name in label.levels],
+        "alternatives": [
+            {"name": a.name, "probability": a.probability} for a in label.alternatives
+        ],
+    }
+
+
+def _read(data: bytes) -> Any:
+    with _on_disk(data) as path:
+        try:
+            return read_image(path, MOST_PIXELS, lambda sentence: None)
+        except BadFile as error:
+            raise BadFile(str(error).replace(path, "the file")) from error
+
+
+@contextlib.contextmanager
+def _on_disk(data: bytes) -> Iterator[str]:
+    handle, path = tempfile.mkstemp()
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+EXPECTED = (BadFile, CorruptFile, ModelError)
