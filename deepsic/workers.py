@@ -14,7 +14,6 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from deepsic.coding import parallel
 
 T = TypeVar("T")
 
@@ -101,7 +100,6 @@ def _start(threads: int, start: Callable[..., None] | None, arguments: tuple) ->
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(threads)
-    parallel.limit_processors(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if start is not None:
         start(*arguments)

@@ -81,6 +81,11 @@ class Place(NamedTuple):
         with named(self.path):
             return self.system.get_file_info(self.path).type
 
+    def size(self) -> int:
+        """Of the file, bytes; raises BadFile."""
+        with named(self.path):
+            return self.system.get_file_info(self.path).size
+
     def walk(self) -> Iterator[tuple[str, int]]:
         """The paths of all files below, from here, and their sizes in bytes; in order of paths."""
         from pyarrow.fs import FileSelector

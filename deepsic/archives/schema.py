@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 EXTENSION = ".parquet"
 # Of bytes of `dsic` that are held at once; what is read together where rows are asked for.
-ROW_GROUP_BYTES = 64 << 20
+ROW_GROUP_BYTES = 16 << 20
 # Columns with few different values.
 WORDS = ("model", "label", "name", "levels", "alternatives", "error")
 

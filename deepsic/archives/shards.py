@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,11 +87,15 @@ class Shard:
         column = self.read(group, ["error"]).column(0)
         return len(column) - column.null_count
 
-    def row(self, index: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    def row(self, index: int, columns: Sequence[str]) -> dict[str, Any]:
         """One row, by its number; raises BadFile."""
-        group = next(g for g in self.groups if index < self.starts[g + 1])
-        found = self.read(group, columns or schema().names)
-        return found.slice(index - self.starts[group], 1).to_pylist()[0]
+        group = self.group_of(index)
+        (found,) = self.read(group, columns).slice(index - self.starts[group], 1).to_pylist()
+        return found
+
+    def group_of(self, index: int) -> int:
+        """The group that a row is in."""
+        return bisect.bisect_right(self.starts, index) - 1
 
 
 class Node(NamedTuple):

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import secrets
-import tempfile
-from collections.abc import Iterator
 from typing import Any
 
 import deepsic
 from deepsic import container, store
+from deepsic.archives.originals import read_bytes
 from deepsic.browse import pictures
 from deepsic.codec import Codec
 from deepsic.dsicfile import DsicFile
-from deepsic.errors import BadFile, CorruptFile, ModelError
-from deepsic.images import read_image
 from deepsic.labels import Label
 from deepsic.registry import Registry
 
@@ -58,7 +54,7 @@ class Upload:
         if data[: len(container.MAGIC)] == container.MAGIC:
             x, self.data = None, data
         else:
-            x = _read(data)
+            x = read_bytes(data, MOST_PIXELS)
             self.data = _codec(model).compress(x, topk=3)
         file = DsicFile(self.data, MOST_PIXELS, registry)
         label, x_hat = file.label, file.image
@@ -87,25 +83,3 @@ def describe(label: Label) -> dict[str, Any]:
             {"name": a.name, "probability": a.probability} for a in label.alternatives
         ],
     }
-
-
-def _read(data: bytes) -> Any:
-    with _on_disk(data) as path:
-        try:
-            return read_image(path, MOST_PIXELS, lambda sentence: None)
-        except BadFile as error:
-            raise BadFile(str(error).replace(path, "the file")) from error
-
-
-@contextlib.contextmanager
-def _on_disk(data: bytes) -> Iterator[str]:
-    handle, path = tempfile.mkstemp()
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        yield path
-    finally:
-        os.unlink(path)
-
-
-EXPECTED = (BadFile, CorruptFile, ModelError)

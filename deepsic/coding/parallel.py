@@ -16,19 +16,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-_most: int | None = None
-
-
-def limit_processors(most: int) -> None:
-    """Lets this process use no more processors than that; before it uses any."""
-    global _most
-    _most = most
-
-
 def processors() -> int:
-    """How many processors this process may use."""
-    if _most is not None:
-        return _most
+    """How many processors this process may use; OMP_NUM_THREADS holds it to fewer."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(_allowed(), int(asked)) if asked.isdigit() and int(asked) else _allowed()
+
+
+def _allowed() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -13,6 +13,7 @@ COMMANDS = {
     "compress": "pictures to .dsic files",
     "decompress": ".dsic files to pictures, or only what they show",
     "search": "find pictures by what they show",
+    "bulk": "many pictures to Parquet archives, on a cluster",
     "browse": "a local web page on an archive",
 }
 
