@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deepsic.errors import BadFile
-from deepsic.images import EXTENSIONS
+from deepsic.formats import extensions
 from deepsic.search.scan import Found
 from deepsic.taxonomy import Taxonomy
 
@@ -247,8 +247,9 @@ class Catalogue:
         else:
             return None
         stem, _ = os.path.splitext(os.path.join(root, inside))
-        beside = [stem + end for end in (*sorted(EXTENSIONS), *map(str.upper, sorted(EXTENSIONS)))]
-        exact = [os.path.join(root, inside)] if inside.endswith(tuple(EXTENSIONS)) else []
+        known = sorted(extensions())
+        beside = [stem + end for end in (*known, *map(str.upper, known))]
+        exact = [os.path.join(root, inside)] if inside.endswith(tuple(known)) else []
         places = (p for p in [*exact, *beside] if os.path.isfile(p) and is_inside(p, root))
         return next(places, None)
 

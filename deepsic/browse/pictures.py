@@ -13,6 +13,7 @@ import numpy as np
 from deepsic.coding.parallel import processors
 from deepsic.dsicfile import DsicFile
 from deepsic.errors import ModelError
+from deepsic.picture import Picture
 from deepsic.registry import Registry
 
 # Of what has been made, bytes.
@@ -115,7 +116,7 @@ def thumbnail(file: DsicFile, coarse: bool) -> bytes:
     width, height = file.size
     small = _from_features(file, COARSE if coarse else FINE // 2)
     if small is None or (not coarse and width * height <= RECONSTRUCTED):
-        small = file.image
+        small = Picture(file.rgb, file.alpha).without_alpha("white").rgb
     return _encode(small, "JPEG", FINE, quality=85)
 
 
@@ -128,7 +129,7 @@ def _from_features(file: DsicFile, least: int) -> np.ndarray | None:
 
 
 def whole(x: np.ndarray) -> bytes:
-    """A picture, uint8 (H, W, 3), as PNG."""
+    """A picture, uint8 (H, W, 3 or 4), as PNG."""
     return _encode(x, "PNG", None, compress_level=1)
 
 
@@ -144,9 +145,9 @@ def _encode(x: np.ndarray, kind: str, longest: int | None, **options: int) -> by
 
 def read_original(path: str | os.PathLike, max_pixels: int) -> bytes:
     """A picture that was coded, as PNG and as people see it; raises BadFile."""
-    from deepsic.images import read_image
+    from deepsic.images import read_picture
 
-    return whole(read_image(path, max_pixels, lambda sentence: None))
+    return whole(read_picture(path, max_pixels, lambda sentence: None, False).pixels)
 
 
 def psnr(x: np.ndarray, x_hat: np.ndarray) -> float | None:

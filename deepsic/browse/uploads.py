@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import secrets
 from typing import Any
 
 import deepsic
 from deepsic import container, store
-from deepsic.archives.originals import read_bytes
 from deepsic.browse import pictures
 from deepsic.codec import Codec
 from deepsic.dsicfile import DsicFile
+from deepsic.images import read_picture
 from deepsic.labels import Label
 from deepsic.registry import Registry
 
@@ -54,11 +55,11 @@ class Upload:
         if data[: len(container.MAGIC)] == container.MAGIC:
             x, self.data = None, data
         else:
-            x = read_bytes(data, MOST_PIXELS)
-            self.data = _codec(model).compress(x, topk=3)
+            picture = read_picture(io.BytesIO(data), MOST_PIXELS, lambda sentence: None)
+            x, self.data = picture.rgb, _codec(model).compress(picture, topk=3)
         file = DsicFile(self.data, MOST_PIXELS, registry)
-        label, x_hat = file.label, file.image
-        self.png = pictures.whole(x_hat)
+        label, x_hat = file.label, file.rgb
+        self.png = pictures.whole(file.image)
         width, height = file.size
         self.told = {
             "token": self.token,

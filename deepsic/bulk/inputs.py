@@ -14,7 +14,7 @@ from deepsic.archives.places import Place, first_line, is_address
 from deepsic.archives.schema import EXTENSION as PARQUET
 from deepsic.archives.shards import Shard
 from deepsic.errors import BadFile
-from deepsic.images import EXTENSIONS as PICTURES
+from deepsic.formats import extensions as pictures
 from deepsic.search.scan import UNFINISHED
 
 TAR = ".tar"
@@ -69,7 +69,7 @@ def find(name: str, extensions: Collection[str], rows: int) -> Iterator[Input]:
             continue
         where = posixpath.join(fixed, path)
         kind = posixpath.splitext(path)[1].lower()
-        if kind == TAR and PICTURES & set(extensions):
+        if kind == TAR and pictures() & set(extensions):
             yield from _members(path, where, inside)
         elif kind == PARQUET and kind in extensions:
             yield from _rows(path, where, inside, rows)
@@ -93,7 +93,7 @@ def _members(path: str, where: str, place: Place) -> Iterator[Input]:
         with place.open() as handle, tarfile.open(fileobj=handle, mode="r:") as tar:
             for member in tar:
                 kind = posixpath.splitext(member.name)[1].lower()
-                if member.isreg() and kind in PICTURES:
+                if member.isreg() and kind in pictures():
                     name = posixpath.join(path, posixpath.normpath("/" + member.name).lstrip("/"))
                     yield Input(name, where, member.offset_data, member.size)
     except (tarfile.TarError, BadFile, OSError) as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import posixpath
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from deepsic import container
-from deepsic.archives.originals import read_bytes
 from deepsic.archives.places import Place, first_line
 from deepsic.archives.schema import EXTENSION, Rows, failure, schema, writer_options
 from deepsic.archives.shards import Shard
@@ -18,6 +18,7 @@ from deepsic.bulk.manifest import Plan, block_file
 from deepsic.bulk.settings import Settings
 from deepsic.dsicfile import DsicFile
 from deepsic.errors import BadFile, DeepsicError, NoRoom
+from deepsic.images import read_picture
 from deepsic.registry import Registry
 
 
@@ -60,12 +61,7 @@ class Worker:
         models = Registry(settings.further)
         self._models, self._rows = models, Rows(models)
         self._open: tuple[str, Any] | None = None
-        self._codecs = []
-        if settings.models:
-            from deepsic import store
-            from deepsic.codec import Codec
-
-            self._codecs = [Codec(store.find(name)) for name in settings.models]
+        self._code = _coder(settings) if settings.models else None
 
     def work(self, block: int) -> Report:
         """Does a block, unless its file is there.
@@ -120,11 +116,10 @@ class Worker:
                 yield {**failure(row["path"], str(error)), "dsic": row["dsic"]}
 
     def _compress(self, path: str, data: bytes, original: dict[str, Any]) -> dict[str, Any]:
-        from deepsic.targets import compress_nearest
-
         s = self._settings
-        x = read_bytes(data, s.max_pixels)
-        _, coded = compress_nearest(self._codecs, x, s.bpp or 0.0, s.threshold, s.topk)
+        picture = read_picture(io.BytesIO(data), s.max_pixels, lambda sentence: None)
+        assert self._code is not None
+        coded = self._code(picture, s.threshold, s.topk)
         row = self._rows.make(path, coded, None, original)
         if s.format == "files":
             (self._out / target(path)).write(lambda handle: handle.write(coded))
@@ -169,6 +164,19 @@ class Worker:
             table, first = shard.read(group, schema().names), shard.starts[group]
         self._open = each.place, (shard, table, first)
         return table.slice(each.offset - first, each.size).to_pylist()
+
+
+def _coder(settings: Settings) -> Callable[..., bytes]:
+    """From a picture, a threshold and a number of alternatives to a file."""
+    from deepsic import store
+    from deepsic.codec import Codec
+    from deepsic.targets import Ladder, Target
+
+    folders = [store.find(name) for name in settings.models]
+    if settings.bpp is None:
+        return Codec(folders[0]).compress
+    ladder, target = Ladder(folders), Target("bpp", settings.bpp)
+    return lambda picture, *options: ladder.compress(picture, target, *options).data
 
 
 def _write(rows: list[dict[str, Any]], handle: Any) -> None:

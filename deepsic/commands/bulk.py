@@ -24,11 +24,16 @@ import pathlib
 
 from absl import flags
 
-from deepsic import cli, container, labels, treecode
+from deepsic import cli, container, formats, labels, treecode
 
 F = flags.FLAGS
 flags.DEFINE_string("model", None, "A shipped model's name, or a model's folder; else ARCH-0.5bpp.")
-flags.DEFINE_float("bpp", None, "Bits per pixel to come near to, by choice of model.", 0)
+flags.DEFINE_float(
+    "bpp",
+    None,
+    "Bits per pixel that files stay below, by choice of model and step.",
+    0,
+)
 flags.DEFINE_enum("arch", "pre", ["pre", "post"], "Which of the shipped models are meant.")
 flags.DEFINE_string("cluster", None, "Address of a Ray cluster, or auto; else Ray is started here.")
 flags.DEFINE_integer("workers", None, "Processes on this machine; else one a processor.", 1)
@@ -121,7 +126,7 @@ def _run(action: str, source: str, out: str) -> int:
     from deepsic.bulk.run import Run
 
     kinds = {
-        "compress": inputs.PICTURES,
+        "compress": formats.extensions(),
         "classify": inputs.CODED,
         "pack": {container.EXTENSION},
     }[action]
