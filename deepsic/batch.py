@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deepsic import cli
-from deepsic.errors import DeepsicError, NoRoom, UserError
+from deepsic.errors import DeepsicError, NoRoom, OutOfReach, UserError
 from deepsic.pairing import Job, Plan
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Errors of one bad file; the others go on.
 EXPECTED = (DeepsicError, OSError)
+# The exit code where no model gives what was asked for.
+OUT_OF_REACH = 3
 
 
 class Done(NamedTuple):
@@ -30,12 +32,14 @@ class Done(NamedTuple):
       line: for people.
       record: for programs, as JSON holds it.
       read, written: bytes.
+      short: whether it is less than what was asked for.
     """
 
     line: str
     record: dict[str, Any]
     read: int = 0
     written: int = 0
+    short: bool = False
 
 
 Work = Callable[[Job], Done]
@@ -61,13 +65,13 @@ def run(
       advise: what makes an extension that was left aside readable, if something does.
 
     Returns:
-      The exit code: 1 if any job failed.
+      The exit code: 1 if any job failed, OUT_OF_REACH if one was asked for too much or too little.
 
     Raises:
       UserError: if there is no room for any file.
     """
     done: list[Done] = []
-    failed, jobs = 0, plan.jobs
+    failed, out_of_reach, jobs = 0, 0, plan.jobs
     bar = _bar(len(jobs))
     with bar:
         for job, result in _results(jobs, work, min(processes, len(jobs))):
@@ -77,6 +81,7 @@ def run(
                 raise UserError(f"{result}{more}") from result
             if isinstance(result, Exception):
                 failed += 1
+                out_of_reach += isinstance(result, OutOfReach)
                 text, record, stream = (
                     _describe_failure(job, result),
                     _failure(job, result),
@@ -93,7 +98,9 @@ def run(
     for line in [*last, plan.describe_aside(advise)]:
         if line:
             print(line, file=sys.stderr)
-    return 1 if failed else 0
+    if failed > out_of_reach:
+        return 1
+    return OUT_OF_REACH if out_of_reach or any(one.short for one in done) else 0
 
 
 class _Silent:

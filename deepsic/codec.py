@@ -9,6 +9,7 @@ decompress:  file ─► payload ─► q ─► reconstruction ─► x_hat
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,7 @@ from deepsic.picture import Picture, as_picture
 from deepsic.pretrained import LEAST_SIDE
 from deepsic.quantiser import Quantiser
 from deepsic.store import Folder
+from deepsic.targets import DEFAULT_EFFORT
 from deepsic.tiling import tiled
 from deepsic.treecode import MOST_ALTERNATIVES
 
@@ -119,6 +121,11 @@ class Codec:
             raise ModelError(f"{folder.path}: labels and networks are of different models.")
         self._set_step(folder.step)
         _ = self.coder  # so that damage is told now
+
+    @property
+    def name(self) -> str:
+        """Of the model at this step, as `store.find` takes it where it is shipped."""
+        return dataclasses.replace(self.folder, step=self.step).name
 
     def at(self, step: int) -> Codec:
         """The same model at another of its quantiser steps; they share all that is loaded.
@@ -255,7 +262,7 @@ class Codec:
         """Symbols and their payload, see `encode`."""
         efforts.check(effort)
         if effort is None:
-            effort = efforts.DEFAULT if self.curvature is not None else 0
+            effort = DEFAULT_EFFORT if self.curvature is not None else 0
         q = self.symbols(analysis.f)
         payload = self.coder.encode(q)
         if effort:

@@ -9,14 +9,12 @@ import numpy as np
 
 from deepsic.errors import ModelError
 from deepsic.refine import PLANS, refine
+from deepsic.targets import EFFORTS
 from deepsic.tiling import tiles
 
 if TYPE_CHECKING:
     from deepsic.codec import Analysis, Codec
 
-# 0 rounds each feature by itself; each further one has a plan.
-EFFORTS = (0, *PLANS)
-DEFAULT = 0
 # Among the weights of a codec: see `training.curvature`.
 CURVATURE = "reconstruction/curvature"
 # Side of a tile, pixels; small, as refinement holds several arrays of its size.

@@ -17,6 +17,10 @@ class UnknownModel(ModelError):
     """The model that a file or a user names is not at hand."""
 
 
+class OutOfReach(DeepsicError):
+    """No file can be as small as is asked for; the message says how small it can be."""
+
+
 class UserError(DeepsicError):
     """Something the user of a command can mend; the message is one sentence that says how."""
 

@@ -138,8 +138,9 @@ def _plugin() -> type:
 
 
 def _save(image: Any, handle: IO[bytes], filename: str | bytes) -> None:
-    """Options of `image.save`: those of `targets.compress`."""
-    from deepsic.targets import TARGETS, compress
+    """Options of `image.save`: those of `ladder.compress`."""
+    from deepsic.ladder import compress
+    from deepsic.targets import TARGETS
 
     options = dict(image.encoderinfo)
     known = [*TARGETS, "model", "arch", "threshold", "topk", "keep_metadata", "effort"]

@@ -312,6 +312,14 @@ def shipped() -> list[Folder]:
     return sorted(models, key=lambda f: f.name)
 
 
+def find_shipped(arch: str) -> list[Folder]:
+    """The shipped models of one arch; raises ModelError if there are none."""
+    found = [folder for folder in shipped() if folder.arch == arch]
+    if not found:
+        raise ModelError(f"no {arch} model is shipped under {CHECKPOINTS}.")
+    return found
+
+
 def find(name: str | pathlib.Path, arch: str | None = None) -> Folder:
     """A model by the name of a shipped one, such as pre-0.5bpp, or by its folder's path.
 

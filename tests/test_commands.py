@@ -1,6 +1,7 @@
 """The commands as people call them: what they print, write and refuse."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -267,7 +268,9 @@ def test_cheap_checks_come_first(arguments, tmp_path):
         (["compress.py", "README.md", "/tmp/looks.png"], ".dsic"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=nan"], "--bpp"),
         (["compress.py", "README.md", "LICENSE", "/tmp/x.dsic"], "must be a folder"),
-        (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=1", "--model=a"], "--model"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--bpp=1", "--psnr=30"], "exclude"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--max_bytes=lots"], "--max_bytes"),
+        (["compress.py", "README.md", "/tmp/x.dsic", "--quality=101"], "--quality"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--runtime=none"], "--runtime"),
         (["compress.py", "README.md", "/tmp/x.dsic", "--model=nothing"], "nothing"),
         (["compress.py", "--colour=red"], "--help"),
@@ -313,13 +316,71 @@ def test_many_models_in_one_process_are_no_cause_for_warnings(tmp_path, picture)
     for i in range(6):
         make_model(path / f"post-{i}bpp", "post", [f"c{i}", "dog"])
     code = (
-        "import pathlib; from deepsic import cli, store; from deepsic.commands import compress;"
+        "import pathlib, sys; from deepsic import store; from deepsic.codec import Codec;"
+        "from PIL import Image; x = Image.open(sys.argv[1]);"
         f"store.CHECKPOINTS = pathlib.Path({str(path)!r});"
-        "cli.run(compress.main, '')"
+        "print([len(Codec(f, runtime='tensorflow').compress(x)) > 0 for f in store.shipped()])"
     )
-    out, err = call("-c", code, picture, tmp_path / "a.dsic", "--bpp=1", "--arch=post")
-    assert " with post-" in out
+    out, err = call("-c", code, picture)
+    assert out.count("True") == 6
     assert err == ""
+
+
+@pytest.fixture(scope="module")
+def fine(tmp_path_factory):
+    """A model with many steps."""
+    return make_model(tmp_path_factory.mktemp("fine") / "m", "post", gains=2)
+
+
+def test_targets_are_met_from_below(fine, picture, tmp_path):
+    target, model = tmp_path / "a.dsic", f"--model={fine.path}"
+    sizes = []
+    for asked in ("--quality=0", "--quality=100"):
+        call("compress.py", picture, target, model, asked, "--overwrite")
+        sizes.append(target.stat().st_size)
+    most = sum(sizes) // 2
+    for asked in (f"--max_bytes={most}", f"--bpp={8 * most / 3500}"):
+        out, err = call("compress.py", picture, target, model, asked, "--overwrite")
+        assert " with m" in out
+        assert err == ""
+        assert sizes[0] < target.stat().st_size <= most < sizes[1]
+    out, err = call("compress.py", picture, target, model, "--psnr=15", "--effort=1", "--overwrite")
+    record, _ = call("compress.py", picture, target, model, "--psnr=15", "--json", "--overwrite")
+    assert json.loads(record)["bytes"] == target.stat().st_size
+
+
+def test_what_is_out_of_reach_is_said_by_the_exit_code(fine, picture, tmp_path):
+    target, model = tmp_path / "a.dsic", f"--model={fine.path}"
+    _, err = call("compress.py", picture, target, model, "--max_bytes=0.02k", code=3)
+    assert "smallest file of this picture has" in err
+    assert not target.exists()
+    _, err = call("compress.py", picture, target, model, "--bpp=20", code=3)
+    assert "no model makes a larger file" in err
+    assert target.exists()
+
+
+def test_an_effort_that_the_model_does_not_know_is_refused(picture, tmp_path):
+    path = tmp_path / "plain"
+    folder = make_model(path, "pre")
+    manifest = json.loads((path / "model.json").read_text())
+    weights = dict(np.load(path / "codec" / "weights.npz"))
+    del weights["reconstruction/curvature"]
+    np.savez(path / "codec" / "weights.npz", **weights)
+    data = (path / "codec" / "weights.npz").read_bytes()
+    manifest["sha256"]["codec/weights.npz"] = hashlib.sha256(data).hexdigest()
+    (path / "model.json").write_text(json.dumps(manifest))
+    target = tmp_path / "a.dsic"
+    call("compress.py", picture, target, f"--model={folder.path}")
+    _, err = call(
+        "compress.py",
+        picture,
+        target,
+        f"--model={folder.path}",
+        "--effort=1",
+        "--overwrite",
+        code=1,
+    )
+    assert "effort 0 only" in err
 
 
 def test_another_model_is_named_by_its_fingerprint(post, coded, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from data.samples import sample_images
-from deepsic import targets
+from deepsic import ladder
 from deepsic.codec import Codec
 from deepsic.labels import THRESHOLD, get_label
 from deepsic.store import find
@@ -19,7 +19,7 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def codec():
-    return Codec(find(targets.DEFAULT))
+    return Codec(find(ladder.DEFAULT))
 
 
 def label_of(codec, name, topk=0):

@@ -7,12 +7,15 @@ import logging
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepsic import extras
 from deepsic.bulk.settings import Settings
 from deepsic.bulk.work import Report
 from deepsic.errors import DeepsicError
+
+if TYPE_CHECKING:
+    from deepsic.bulk.work import Worker
 
 EXTRA = "bulk"
 # Of the memory in which Ray passes on what blocks came to, which is little.
@@ -34,7 +37,8 @@ class Actor:
     def __init__(self, settings: Settings) -> None:
         import ray
 
-        self._settings, self._worker = settings, None
+        self._settings = settings
+        self._worker: Worker | None = None
         self._node = ray.get_runtime_context().get_node_id()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -170,7 +170,8 @@ def _coder(settings: Settings) -> Callable[..., bytes]:
     """From a picture, a threshold and a number of alternatives to a file."""
     from deepsic import store
     from deepsic.codec import Codec
-    from deepsic.targets import Ladder, Target
+    from deepsic.ladder import Ladder
+    from deepsic.targets import Target
 
     folders = [store.find(name) for name in settings.models]
     if settings.bpp is None:

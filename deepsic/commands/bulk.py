@@ -85,10 +85,10 @@ def _unpack(source: str, out: str) -> int:
 
 
 def _models():
-    from deepsic import store, targets
+    from deepsic import store
 
     if F.bpp is not None:
-        return targets.find_shipped(F.arch)
+        return store.find_shipped(F.arch)
     if F.model:
         return [store.find(F.model, F.arch if F["arch"].present else None)]
     return [store.find(f"{F.arch}-0.5bpp")]

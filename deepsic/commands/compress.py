@@ -2,20 +2,22 @@
 
     deepsic compress IN [OUT] [--model=NAME|DIR] [--overwrite]
     deepsic compress IN ... OUT/ [--jobs=4]
-    deepsic compress IN [OUT] --bpp=0.5 [--arch=pre]
+    deepsic compress IN [OUT] --bpp=0.5|--max_bytes=50k|--psnr=36|--quality=60 [--arch=pre]
 
 IN is a picture, a folder (searched with its subfolders), or - for standard input. OUT is a
 file, a folder, or - for standard output; without it, each file is written beside its
 picture. Files get the times of their pictures. Prints a line a picture: bytes, bits per
-pixel, and what it shows. With --bpp every picture is compressed by all shipped models of
-that arch, which takes as many times as long, and the file nearest to the rate is kept.
+pixel, and what it shows. What is asked for is met from below, by a search over the steps
+of the shipped models, or of --model. --bpp and --max_bytes are never exceeded, --psnr is reached by
+the smallest file; if no model gives as much, a warning says what it gives, and the exit
+code is 3; so it is where no file is so small, and none is written.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import pathlib
+import re
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
@@ -23,20 +25,33 @@ from absl import flags
 
 from deepsic import batch, cli, container, formats, labels, pairing, runtimes, treecode
 from deepsic.batch import Done, describe_label, keep_time
-from deepsic.errors import BadFile
+from deepsic.errors import BadFile, OutOfReach
 from deepsic.files import MAX_PIXELS, read_stdin, write_atomically, write_stdout
 from deepsic.pairing import Job
+from deepsic.targets import DEFAULT_EFFORT, EFFORTS, Target, choose_target
 
 if TYPE_CHECKING:
-    from deepsic.codec import Codec
+    from deepsic.ladder import Reached
+    from deepsic.picture import Picture
     from deepsic.store import Folder
+
+    Encode = Callable[[Picture], Reached]
 
 F = flags.FLAGS
 flags.DEFINE_string("out", None, "OUT; then all other arguments are INs.", short_name="o")
 flags.DEFINE_integer("jobs", 1, "How many processes work on several pictures.", 1)
 flags.DEFINE_bool("json", False, "Print a line of JSON for each picture.")
 flags.DEFINE_string("model", None, "A shipped model's name, or a model's folder; else ARCH-0.5bpp.")
-flags.DEFINE_float("bpp", None, "Bits per pixel to come near to, by choice of model.", 0)
+flags.DEFINE_float("bpp", None, "Bits per pixel that a whole file has at most.")
+flags.DEFINE_string("max_bytes", None, "Bytes that a whole file has at most, such as 50k or 1.5M.")
+flags.DEFINE_float("psnr", None, "Decibels of RGB that a picture is to have at least.")
+flags.DEFINE_float("quality", None, "0 to 100: even steps from the coarsest model to the finest.")
+flags.DEFINE_enum(
+    "effort",
+    None,
+    list(map(str, EFFORTS)),
+    f"How much time goes into a smaller file of the same quality; {DEFAULT_EFFORT} if not given.",
+)
 flags.DEFINE_enum(
     "arch",
     "pre",
@@ -79,15 +94,16 @@ flags.DEFINE_enum(
 )
 
 
-def compress_file(get_codecs: Callable[[], list[Codec]], job: Job) -> Done:
+def compress_file(encode: Encode, job: Job) -> Done:
     """One picture to one file.
 
     Args:
-      get_codecs: gives the models to try; it is called after the picture has been read.
+      encode: what makes a file of a picture.
       job: what to read and write.
 
     Raises:
       BadFile: if the picture cannot be read or the file not be written.
+      OutOfReach: if no file is as small as is asked for.
       ModelError: if the model is of no use.
     """
     from deepsic import images
@@ -97,14 +113,13 @@ def compress_file(get_codecs: Callable[[], list[Codec]], job: Job) -> Done:
     if F.background is not None:
         picture = picture.without_alpha(F.background)
     height, width = picture.rgb.shape[:2]
-    from deepsic.targets import compress_nearest  # only now, as it takes long
-
     try:
-        codec, data = compress_nearest(
-            get_codecs(), picture, F.bpp or 0.0, F.semantic_threshold, F.semantic_topk
-        )
-    except BadFile as error:  # of its transparency
-        raise BadFile(f"{job.source or 'stdin'}: {error}") from error
+        reached = encode(picture)
+    except (BadFile, OutOfReach) as error:  # of its transparency, or its size
+        raise type(error)(f"{job.source or 'stdin'}: {error}") from error
+    codec, data = reached.codec, reached.data
+    if reached.short:
+        cli.warn(f"{job.source or 'stdin'}: {reached.short}")
     if job.target is None:
         write_stdout(data)
     else:
@@ -112,8 +127,8 @@ def compress_file(get_codecs: Callable[[], list[Codec]], job: Job) -> Done:
         keep_time(job.source, job.target)
     bpp = 8 * len(data) / (width * height)
     line = f"{job.target or 'stdout'}: {len(data)} bytes, {bpp:.3f} bpp"
-    if F.bpp is not None:
-        line += f" with {codec.folder.name}"
+    if _target() is not None:
+        line += f" with {codec.name}"
     record = {
         "source": job.source and str(job.source),
         "target": job.target and str(job.target),
@@ -121,48 +136,67 @@ def compress_file(get_codecs: Callable[[], list[Codec]], job: Job) -> Done:
         "height": height,
         "bytes": len(data),
         "bpp": round(bpp, 4),
-        "model": codec.folder.name,
+        "model": codec.name,
         "label": data.label and describe_label(data.label),
     }
     line += "" if data.label is None else f", {data.label}"
     size = 0 if job.source is None else job.source.stat().st_size
-    return Done(line, record, size, len(data))
+    return Done(line, record, size, len(data), bool(reached.short))
+
+
+def _target() -> Target | None:
+    """What is asked for; raises cli.UserError for what nobody can mean."""
+    size = None if F.max_bytes is None else _parse_size(F.max_bytes)
+    try:
+        return choose_target(bpp=F.bpp, max_bytes=size, psnr=F.psnr, quality=F.quality)
+    except ValueError as error:
+        raise cli.UserError(f"--{error}") from error
+
+
+def _parse_size(text: str) -> float:
+    """Bytes, from a number with k or M behind it or without."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(k|M)?B?", text)
+    if not found:
+        raise cli.UserError(f"--max_bytes takes a size such as 50000, 50k or 1.5M, not {text}.")
+    return float(found[1]) * {None: 1, "k": 1e3, "M": 1e6}[found[2]]
 
 
 def find_models() -> list[Folder]:
-    """The folders of the models to try; raises ModelError or cli.UserError."""
+    """The folders of the models to choose from; raises ModelError."""
     from deepsic import store
 
-    if F.model and F.bpp is not None:
-        raise cli.UserError("--bpp chooses among shipped models: leave --model out.")
-    if F.bpp is not None:
-        from deepsic import targets
-
-        return targets.find_shipped(F.arch)
     if F.model:
         return [store.find(F.model, F.arch if F["arch"].present else None)]
+    if _target() is not None:
+        return store.find_shipped(F.arch)
     return [store.find(f"{F.arch}-0.5bpp")]
 
 
 @functools.cache
-def load_codecs(pictures: int) -> list[Codec]:
-    """The models to try, ready for so many pictures."""
+def load(pictures: int) -> Encode:
+    """What makes files of pictures, ready for so many."""
     from deepsic.codec import Codec
+    from deepsic.ladder import Ladder, Reached
 
-    runtime = runtimes.choose(F.runtime, pictures)
-    return [Codec(folder, runtime=runtime) for folder in find_models()]
+    runtime, target = runtimes.choose(F.runtime, pictures), _target()
+    effort = None if F.effort is None else int(F.effort)
+    options = {"threshold": F.semantic_threshold, "topk": F.semantic_topk, "effort": effort}
+    if target is not None:
+        return functools.partial(Ladder(find_models(), runtime).compress, target=target, **options)
+    codec = Codec(find_models()[0], runtime=runtime)
+    return lambda picture: Reached(codec.compress(picture, **options), codec)
 
 
 def work(pictures: int, job: Job) -> Done:
     """Does a job, one of so many."""
-    return compress_file(lambda: load_codecs(pictures), job)
+    # The model is loaded after the picture has been read.
+    return compress_file(lambda picture: load(pictures)(picture), job)
 
 
 def main(rest: list[str]) -> int:
     """Runs the command with its arguments that are no flags; returns the exit code."""
     inputs, out = pairing.split_arguments(rest, F.out, [container.EXTENSION])
-    if F.bpp is not None and not math.isfinite(F.bpp):
-        raise cli.UserError("--bpp takes a number of bits per pixel, such as 0.5.")
+    _target()
     cli.check_colour(F.background)
     plan = pairing.plan(
         inputs,

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import deepsic
-from deepsic import container, store, targets
-from deepsic.targets import Ladder, OutOfReach, Target
+from deepsic import container, store
+from deepsic import ladder as ladders
+from deepsic.errors import OutOfReach
+from deepsic.ladder import Ladder
+from deepsic.targets import Target
 from evaluation.metrics import psnr
 from tools.robustness.small_models import make_model, photo
 
@@ -38,7 +41,7 @@ def test_sizes_are_not_exceeded_and_nearly_used(ladder, x, sizes, kind, share):
     fitting = [size for size in sizes if size <= most]
     assert reached.short is None
     assert len(reached.data) <= most
-    assert len(reached.data) >= targets.NEAR * max(fitting)
+    assert len(reached.data) >= ladders.NEAR * max(fitting)
     assert len(reached.data) == sizes[reached.codec.step]
 
 
@@ -46,7 +49,7 @@ def test_sizes_are_not_exceeded_and_nearly_used(ladder, x, sizes, kind, share):
 def test_refined_files_are_not_larger_than_asked(ladder, x, sizes, effort):
     most = sizes[20]
     reached = ladder.compress(x, Target("max_bytes", most), effort=effort)
-    assert targets.NEAR * most < len(reached.data) <= most
+    assert ladders.NEAR * most < len(reached.data) <= most
     better = ladder.compress(x, Target("psnr", 20), effort=effort)
     assert psnr(x, better.codec.decompress(better.data)[0]) >= 20
 
@@ -106,12 +109,12 @@ def test_numbers_that_nobody_can_mean_are_refused(ladder, x, target, words):
 
 def test_two_targets_exclude_each_other(x):
     with pytest.raises(ValueError, match="bpp and psnr exclude each other"):
-        targets.compress(x, bpp=0.5, psnr=30)
+        ladders.compress(x, bpp=0.5, psnr=30)
 
 
 @pytest.mark.parametrize("arch", ["pre", "post"])
 def test_shipped_models_meet_a_rate(x, arch):
-    data = targets.compress(x, bpp=0.7, arch=arch)
+    data = ladders.compress(x, bpp=0.7, arch=arch)
     assert 8 * len(data) / x[..., 0].size <= 0.7
     assert container.unpack(bytes(data))[0].arch == arch
     assert deepsic.open(data).size == SIZE[::-1]
