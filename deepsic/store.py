@@ -89,9 +89,8 @@ class Folder:
     @property
     def name(self) -> str:
         """What it is called: by its step or its folder, and by its arch where there are both."""
-        for name, step in self.named_steps.items():
-            if step == self.step:
-                return f"{self.arch}-{name}"
+        if self.rate_name:
+            return f"{self.arch}-{self.rate_name}"
         name = self.path.resolve().name
         name = f"{self.arch}-{name}" if len(self.archs) > 1 else name
         return f"{name}@{self.step}" if self.step else name
@@ -102,6 +101,18 @@ class Folder:
         path = self.path.resolve()
         path = path.with_name(f"{self.arch}-{path.name}") if len(self.archs) > 1 else path
         return f"{path}@{self.step}" if self.step else str(path)
+
+    @property
+    def rate_name(self) -> str:
+        """What the step is called; empty if it has no name."""
+        return next((n for n, step in self.named_steps.items() if step == self.step), "")
+
+    @property
+    def identity(self) -> str:
+        """The newest fingerprint, in hexadecimal digits, and the step where there are several."""
+        newest = self.fingerprints[0].hex()
+        several = len(self.rates.get("lambda1", [])) > 1
+        return f"{newest}@{self.step}" if several else newest
 
     @property
     def named_steps(self) -> dict[str, int]:

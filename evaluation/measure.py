@@ -70,7 +70,7 @@ class Subject:
 
     @classmethod
     def of_model(cls, folder: store.Folder, name: str, curve: str = "") -> Subject:
-        setting = folder.fingerprints[0].hex()
+        setting = folder.identity
         curve = curve or f"{OURS} {folder.config.arch}"
         return cls(curve, name, folder.reference, (setting,))
 
@@ -107,7 +107,7 @@ def model_key(folder: str) -> dict[str, Any]:
     opened = store.find(folder)
     return {
         "model": opened.checksums,
-        "fingerprint": opened.fingerprints[0].hex(),
+        "fingerprint": opened.identity,
         "litert": version("ai-edge-litert"),
         "machine": platform.machine(),
         "code": source_digest("deepsic", "evaluation/metrics.py", HERE),

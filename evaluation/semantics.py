@@ -93,10 +93,10 @@ def open_subjects(
             ModelUnderTest(
                 name,
                 folder.reference,
-                folder.fingerprints[0].hex(),
+                folder.identity,
                 folder.config.arch,
                 order,
-                folder.checksums["codec/weights.npz"],
+                f"{folder.checksums['codec/weights.npz']}@{folder.step}",
             )
         )
     return found

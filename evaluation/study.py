@@ -43,13 +43,14 @@ def merge_heads(
     Returns:
       The models that are left, and a sentence on those that are not; empty if all are.
     """
-    kept: dict[pathlib.Path, tuple[str, store.Folder]] = {}
+    kept: dict[tuple[pathlib.Path, int], tuple[str, store.Folder]] = {}
     merged = []
-    for name, folder in sorted(models, key=lambda m: m[1].config.arch != "pre"):
-        if folder.path in kept:
+    for name, folder in sorted(models, key=lambda m: m[1].arch != "pre"):
+        key = folder.path, folder.step
+        if key in kept:
             merged.append(name)
         else:
-            kept[folder.path] = name, folder
+            kept[key] = name, folder
     left = [m for m in models if m in kept.values()]
     if not merged:
         return left, ""
@@ -58,8 +59,8 @@ def merge_heads(
 
 def curve_of(folder: store.Folder, models: Sequence[tuple[str, store.Folder]]) -> str:
     """The curve of a model: all are one, unless both architectures are among them."""
-    archs = {f.config.arch for _, f in models}
-    return OURS if len(archs) == 1 else f"{OURS} {folder.config.arch}"
+    archs = {f.arch for _, f in models}
+    return OURS if len(archs) == 1 else f"{OURS} {folder.arch}"
 
 
 def run(
@@ -121,7 +122,7 @@ def run(
         out, rows, means, deltas, references, figures, remark
     )
     sections = {"look": rd_sections.gallery(tiles), "rate-distortion": body}
-    page = parts.write(out, sections, {n: f.fingerprints[0].hex() for n, f in models})
+    page = parts.write(out, sections, {n: f.identity for n, f in models})
     print(f"\nLook at {page}")
     return 1 if complain.count else 0
 

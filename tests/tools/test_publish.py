@@ -69,6 +69,23 @@ def test_a_model_replaces_an_older_one_and_gets_its_own_figures(tmp_path, pre):
     }  # fmt: skip
 
 
+def test_steps_get_names_and_figures_of_their_own(tmp_path):
+    shipped, out = tmp_path / "checkpoints", tmp_path / "results"
+    model = make_model(tmp_path / "fine", "pre", gains=2)
+    given = (f"--model={model.path}", "--name=fine", "--data=Nothing.")
+    publish(shipped, *given, "--steps=0.2bpp=3,0.4bpp=30")
+    folder = store.open_folder(shipped / "fine")
+    assert folder.named_steps == {"0.2bpp": 3, "0.4bpp": 30}
+    fingerprint = folder.fingerprints[0].hex()
+    for name, step in folder.named_steps.items():
+        write_results(out, f"pre-{name}", f"{fingerprint}@{step}", KODAK)
+        publish(shipped, f"--results={out}")
+    card = store.open_folder(shipped / "fine").card
+    assert [r["kodak"]["bpp"] for r in card["measured"].values()] == [0.5, 0.5]
+    publish(shipped, f"--model={shipped / 'fine'}", "--name=fine", "--data=Again.")
+    assert store.open_folder(shipped / "fine").named_steps == folder.named_steps
+
+
 def test_other_pictures_are_not_called_kodak(tmp_path, pre):
     shipped, out = tmp_path / "checkpoints", tmp_path / "results"
     publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")

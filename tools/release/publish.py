@@ -95,18 +95,22 @@ def write_results(results):
     own = [r for r in rows_of(results / "semantics.csv") if r.get("control") == "no"]
     accuracy = {(r["model"], r.get("fingerprint")): r for r in own}
     for folder in store.shipped():
-        card = dict(folder.card)
-        key = folder.name, folder.fingerprints[0].hex()
+        # Read anew: another model of the folder may have been written meanwhile.
+        manifest = store.open_folder(folder.path).manifest
+        card = dict(manifest["cards"][folder.arch])
+        of_rate = card
+        if folder.named_steps:
+            measured = card["measured"] = dict(card.get("measured", {}))
+            of_rate = measured[folder.rate_name] = dict(measured.get(folder.rate_name, {}))
+        key = folder.name, folder.identity
         if key in kodak:
-            card["kodak"] = {k: round(float(kodak[key][k]), 4) for k in KODAK}
+            of_rate["kodak"] = {k: round(float(kodak[key][k]), 4) for k in KODAK}
         if key in accuracy:
             mine = accuracy[key]
             # Where the folder was is nobody's business.
-            card["accuracy"] = {"set": re.sub("^folder:.*[/\\\\]", "folder:", mine["set"])}
-            card["accuracy"] |= {k: round(float(mine[k]), 4) for k in ACCURACY}
-        if card != folder.card:
-            # Read anew: the other head of the folder may have been written meanwhile.
-            manifest = store.open_folder(folder.path).manifest
+            of_rate["accuracy"] = {"set": re.sub("^folder:.*[/\\\\]", "folder:", mine["set"])}
+            of_rate["accuracy"] |= {k: round(float(mine[k]), 4) for k in ACCURACY}
+        if of_rate.keys() & {"kodak", "accuracy"} and card != folder.card:
             manifest["cards"][folder.arch] = card
             text = (json.dumps(manifest, indent=2) + "\n").encode()
             write_atomically(folder.path / store.CARD, lambda handle, text=text: handle.write(text))
