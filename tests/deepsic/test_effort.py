@@ -7,6 +7,7 @@ from deepsic import container, store
 from deepsic import effort as efforts
 from deepsic.codec import Codec
 from deepsic.errors import ModelError
+from deepsic.targets import DEFAULT_EFFORT
 from tools.robustness.small_models import make_model, photo
 
 
@@ -64,7 +65,7 @@ def test_tiles_refine_as_the_whole_does(codec, monkeypatch):
 
 def test_the_default_is_what_the_model_knows(codec, pre):
     x = photo(64, 64)
-    assert codec.compress(x) == codec.compress(x, effort=efforts.DEFAULT)
+    assert codec.compress(x) == codec.compress(x, effort=DEFAULT_EFFORT)
     plain = Codec(store.open_folder(pre.path))
     plain.__dict__["curvature"] = None
     assert plain.compress(x) == plain.compress(x, effort=0)

@@ -64,9 +64,14 @@ def compress_all(codec, paths, out):
     from PIL import Image
     from tqdm import tqdm
 
+    from deepsic.ladder import Reached
+
+    def encode(picture):
+        return Reached(codec.compress(picture), codec)
+
     memory, pixels = [], 0
     for path in tqdm(paths, unit="picture"):
-        compress.compress_file(lambda: [codec], Job(path, out / f"{path.stem}.dsic"))
+        compress.compress_file(encode, Job(path, out / f"{path.stem}.dsic"))
         with Image.open(path) as image:
             pixels += image.width * image.height
         memory.append(resident())
