@@ -12,8 +12,9 @@ from deepsic.container import Semantics
 from deepsic.taxonomy import Taxonomy
 from deepsic.treecode import Description
 
-# A label is as specific as can be said with at least this probability.
-THRESHOLD = 0.5
+# A label is as specific as can be said with at least this probability; docs/labels.md has what
+# that gives for pictures outside the classes.
+THRESHOLD = 0.75
 # What a picture shows if hardly anything can be said.
 UNKNOWN = "unknown"
 # Of a model's labels.json: names of classes and groups, and letters of one.

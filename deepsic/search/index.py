@@ -11,7 +11,7 @@ from deepsic.search.scan import Found
 
 NAME = ".dsic-index.sqlite"
 # Of the tables below; another one's index is made anew.
-LAYOUT = 1
+LAYOUT = 2
 
 _CREATE = """
 CREATE TABLE labels (

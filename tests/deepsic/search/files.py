@@ -16,7 +16,7 @@ IMAGENET = Labels.of(CLASSES)
 def write_pre(path: pathlib.Path, probabilities: list[float], topk: int = 0, **kwargs) -> None:
     """A `pre` file of a model that is nowhere, with the label that its head would give."""
     labels = kwargs.pop("labels", IMAGENET)
-    semantics = labels.semantics(probabilities, alternatives=topk, **kwargs)
+    semantics = labels.semantics(probabilities, alternatives=topk, **{"threshold": 0.5} | kwargs)
     header = Header("pre", b"none", 40, 30, semantics)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(container.pack(header, b"payload"))
