@@ -192,12 +192,12 @@ def read_header(data: bytes) -> tuple[Header, int]:
     Raises:
       CorruptFile: if it is damaged, or of a version not known here.
     """
-    header, start, _ = _read_front(data)
+    header, start, _ = read_front(data)
     return header, start
 
 
-def _read_front(data: bytes) -> tuple[Header, int, int | None]:
-    """The header, where the payload starts, and its bytes where sections follow it."""
+def read_front(data: bytes) -> tuple[Header, int, int | None]:
+    """Like `read_header`, with the bytes of the payload; None where no sections follow it."""
     if data[:4] != MAGIC:
         raise CorruptFile("this is no .dsic file.")
     try:
@@ -240,7 +240,7 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
     Raises:
       CorruptFile: if one of them is damaged.
     """
-    header, start, length = _read_front(data)
+    header, start, length = read_front(data)
     end = len(data) - 4 if length is None else start + length
     if end < start or end + 4 > len(data):
         raise CorruptFile("the file is cut short.")
@@ -260,7 +260,7 @@ def read_sections(data: bytes) -> tuple[list[Section], list[int | None]]:
       CorruptFile: if the front is damaged, or there is an intact section of an unknown kind that
         must be understood.
     """
-    _, start, length = _read_front(data)
+    _, start, length = read_front(data)
     good: list[Section] = []
     damaged: list[int | None] = []
     if length is None:

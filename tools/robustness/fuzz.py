@@ -48,16 +48,20 @@ class Files:
         from deepsic.commands import decompress
         from deepsic.registry import Registry
         from tools.robustness.small_models import make_model, photo
+        from tools.robustness.small_pictures import transparent
 
         self.command, self.source, self.out = decompress, folder / "a.dsic", folder / "out"
         self.seeds = []
         made = [make_model(folder / arch, arch) for arch in ("pre", "post")]
         self.models = Registry([f.path for f in made], shipped=False)
         for codec in map(Codec, made):
-            for size in (*SMALL, LARGE):
-                data = codec.compress(photo(*size), topk=2)
+            grey = photo(24, 40)[..., :1].repeat(3, axis=-1)
+            with_sections = [transparent(photo(*size)) for size in (*SMALL, LARGE)]
+            for x in (*(photo(*size) for size in (*SMALL, LARGE)), grey, *with_sections):
+                data = codec.compress(x, topk=2)
                 self.seeds.append((data, codec.decompress(data)[0]))
         flags.FLAGS(["fuzz"])
+        cli.warn = lambda sentence: None  # of damaged metadata, of which there are thousands
         F.max_pixels = pixels
 
     def data(self, rng):
@@ -83,7 +87,7 @@ class Files:
         except DeepsicError as error:
             return _error(error, self.out)
         with Image.open(target) as image:
-            exact = np.array_equal(np.asarray(image), x_hat)
+            exact = np.array_equal(np.asarray(image.convert("RGBA"))[..., : x_hat.shape[2]], x_hat)
         target.unlink()
         return ("exact" if exact else "another picture") if _is_empty(self.out) else "stray file"
 
@@ -94,10 +98,11 @@ class Pictures:
     def __init__(self, folder, pixels):
         import io
 
-        from PIL import Image
+        from PIL import Image, ImageCms
 
         from deepsic.codec import Codec
         from tools.robustness.small_models import make_model, photo
+        from tools.robustness.small_pictures import transparent
 
         self.source, self.out, self.pixels = folder / "a", folder / "out", pixels
         self.codec = Codec(make_model(folder / "pre", "pre"))
@@ -113,6 +118,11 @@ class Pictures:
                     except (OSError, ValueError, KeyError, RuntimeError):
                         continue  # not every format has every mode
                     self.seeds.append(out.getvalue())
+        for kind in ("PNG", "TIFF", "WEBP", "AVIF"):
+            image, out = transparent(photo(24, 32)), io.BytesIO()
+            profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+            image.save(out, kind, exif=image.info["exif"], icc_profile=profile)
+            self.seeds.append(out.getvalue())
 
     def data(self, rng):
         """A damaged picture."""
@@ -123,15 +133,16 @@ class Pictures:
 
     def attempt(self, data, _):
         """What came of it."""
-        from deepsic.images import read_image
+        from deepsic.images import read_picture
 
         self.source.write_bytes(data)
         try:
-            x = read_image(self.source, self.pixels, lambda sentence: None)
+            picture = read_picture(self.source, self.pixels, lambda sentence: None)
+            data = self.codec.compress(picture)
         except files.BadFile as error:
             return _error(error, self.out)
-        x_hat, _ = self.codec.decompress(self.codec.compress(x))
-        return "another picture" if x_hat.shape == x.shape else "wrong size"
+        x_hat, _ = self.codec.decompress(data)
+        return "another picture" if x_hat.shape == picture.pixels.shape else "wrong size"
 
 
 def _error(error, out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
 import zlib
@@ -9,10 +10,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from deepsic import container
+from deepsic.errors import CorruptFile
 
 KINDS = ("flip", "set", "insert", "delete", "repeat", "cut")
 # Whether checksums are left alone, mended, or mended with one part of the file as it was.
-REPAIRS = ("none", "all", "header only", "payload only")
+REPAIRS = ("none", "all", "header only", "payload only", "sections only")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -58,36 +60,66 @@ def apply(data: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def mutate(data: bytes, edits: Iterable[Edit], repair: str) -> bytes:
-    """A damaged `.dsic` file without sections, whose checksums fit unless `repair` is `none`."""
-    _, start = container.read_header(data)
-    head, payload = data[: start - 1], data[start:-4]
+    """A damaged `.dsic` file, whose checksums fit unless `repair` is `none`."""
+    _, start, length = container.read_front(data)
+    end = len(data) - 4 if length is None else start + length
+    head, payload, tail = data[: start - 1], data[start:end], data[end + 4 :]
     if repair == "none":
         return apply(data, edits)
     if repair == "all":
         rest = apply(head + payload, edits)
-        return _sealed(rest, _head_length(rest))
+        return _sealed(rest, _head_length(rest)) + tail
+    if repair == "sections only":
+        return data[: end + 4] + _mend_sections(apply(tail, edits))
     if repair == "header only":
         head = apply(head, edits)
     else:
         payload = apply(payload, edits)
-    return _sealed(head + payload, len(head))
+    return _sealed(head + payload, len(head)) + tail
 
 
 def _sealed(body: bytes, head: int) -> bytes:
-    """A file with right checksums, the header's after `head` bytes."""
+    """A file with right checksums, the header's after `head` bytes.
+
+    The payload's is where the header says that the payload ends; what is left goes behind it.
+    """
     body = body[:head] + bytes([container.crc8(body[:head])]) + body[head:]
-    return body + zlib.crc32(body).to_bytes(4, "little")
+    end = len(body)
+    with contextlib.suppress(CorruptFile):
+        _, start, length = container.read_front(body)
+        end = end if length is None else min(end, start + length)
+    return body[:end] + zlib.crc32(body[:end]).to_bytes(4, "little") + body[end:]
 
 
 def _head_length(data: bytes) -> int:
     """Where a reader expects the header's checksum, whatever the bytes are."""
-    at = 12
-    for _ in range(2):
+    at = _skip_numbers(data, 12, 2) + (data[6] if len(data) > 6 else 0)
+    if len(data) > 5 and data[5] & 8:
+        at = _skip_numbers(data, at, 1)
+    return min(at, len(data))
+
+
+def _skip_numbers(data: bytes, at: int, count: int) -> int:
+    """The place behind some LEB128 numbers."""
+    for _ in range(count):
         while at < len(data) and data[at] > 0x7F:
             at += 1
         at += 1
-    semantics = data[6] if len(data) > 6 else 0
-    return min(at + semantics, len(data))
+    return at
+
+
+def _mend_sections(tail: bytes) -> bytes:
+    """Sections with checksums that fit, as far as their sizes do."""
+    out, at = bytearray(tail), 0
+    while at < len(out):
+        begin = _skip_numbers(tail, at + 1, 1)
+        size = sum((b & 0x7F) << 7 * i for i, b in enumerate(out[at + 1 : begin]))
+        end = begin + size
+        if end + 4 > len(out):
+            break
+        out[end : end + 4] = zlib.crc32(out[at:end]).to_bytes(4, "little")
+        at = end + 4
+    return bytes(out)
 
 
 def mend_png(data: bytes) -> bytes:

@@ -28,6 +28,17 @@ def encoded(x, kind="PNG", **options):
     return file.getvalue()
 
 
+def transparent(x):
+    """A Pillow image of x with a soft hole in it, EXIF and XMP."""
+    hole = Image.radial_gradient("L").resize((x.shape[1], x.shape[0]))
+    image = Image.fromarray(x)
+    image.putalpha(hole.point(lambda v: min(255, 4 * max(0, v - 60))))
+    exif = Image.Exif()
+    exif[0x010F], exif[0x8825] = "Maker", {1: "N", 2: (48.0, 8.0, 30.0)}
+    image.info |= {"exif": exif.tobytes(), "xmp": b"<x:xmpmeta>some words</x:xmpmeta>" * 9}
+    return image
+
+
 def write_class_folders(root):
     """Fills root/train/CLASS/*.jpg and root/val/CLASS/*.jpg."""
     for split, count in (("train", TRAIN), ("val", VAL)):
