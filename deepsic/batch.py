@@ -141,7 +141,7 @@ def _summary(done: Sequence[Done], failed: int, present: int) -> str:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def _describe_failure(job: Job, error: Exception) -> str:

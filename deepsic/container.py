@@ -44,7 +44,7 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from deepsic.errors import CorruptFile
+from deepsic.errors import CorruptFile, NewerFile
 
 MAGIC = b"DSIC"
 VERSION = 2
@@ -204,7 +204,7 @@ def read_front(data: bytes) -> tuple[Header, int, int | None]:
         _check_version(data[4])
         flags, count = data[5], data[6]
         if flags & ~_KNOWN_FLAGS:
-            raise CorruptFile("the header is newer than this program, or damaged.")
+            raise NewerFile("the header is newer than this program, or damaged.")
         width, at = _read_leb128(data, 12)
         height, at = _read_leb128(data, at)
         end = at + count
@@ -231,7 +231,7 @@ def _check_version(version: int) -> None:
             " compress the original again."
         )
     if version > VERSION:
-        raise CorruptFile(f"format version {version} is newer than this program; update it.")
+        raise NewerFile(f"format version {version} is newer than this program; update it.")
 
 
 def unpack(data: bytes) -> tuple[Header, bytes]:
@@ -283,6 +283,6 @@ def read_sections(data: bytes) -> tuple[list[Section], list[int | None]]:
         elif kind in (EXIF, XMP, ALPHA):
             good.append(Section(kind, data[begin:end]))
         elif kind & CRITICAL:
-            raise CorruptFile(f"a section of kind {kind} is newer than this program; update it.")
+            raise NewerFile(f"a section of kind {kind} is newer than this program; update it.")
         at = end + 4
     return good, damaged

@@ -13,6 +13,10 @@ class CorruptFile(DeepsicError, ValueError):
     """The bytes are no intact `.dsic` file of a version that is known."""
 
 
+class NewerFile(CorruptFile):
+    """A file has something in it that only a newer version of this library knows."""
+
+
 class UnknownModel(ModelError):
     """The model that a file or a user names is not at hand."""
 

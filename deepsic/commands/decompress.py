@@ -21,7 +21,7 @@ from absl import flags
 from deepsic import batch, cli, container, formats, labels, pairing, runtimes, treecode
 from deepsic.batch import Done, describe_label, keep_time
 from deepsic.dsicfile import DsicFile
-from deepsic.errors import CorruptFile, UnknownModel
+from deepsic.errors import CorruptFile, NewerFile, UnknownModel
 from deepsic.files import MAX_PIXELS, read_stdin, write_stdout
 from deepsic.pairing import Job
 from deepsic.registry import Registry
@@ -127,6 +127,8 @@ def read_picture(file: DsicFile, what: str) -> Picture:
     alpha, metadata = None, Metadata()
     try:
         alpha = file.alpha
+    except NewerFile:
+        raise
     except CorruptFile as error:
         if F.background is None:
             raise CorruptFile(f"{error} --background=white decodes the picture without.") from error

@@ -27,9 +27,7 @@ def test_one_bad_file_does_not_stop_the_others(capsys, monkeypatch, processes):
     assert batch.run(jobs(3), work, processes=processes) == 1
     out, err = capsys.readouterr()
     assert sorted(out.splitlines()) == ["0.dsic: done", "2.dsic: done"]
-    assert err == "error: 1.png is no picture.\n2 pictures, 2.0 MB → 100.0 kB, 1 failed\n".replace(
-        "100.0 kB", "0.1 MB"
-    )
+    assert err == "error: 1.png is no picture.\n2 pictures, 2.0 MB → 100.0 kB, 1 failed\n"
 
 
 def test_json_has_a_line_for_each_failures_among_them(capsys):

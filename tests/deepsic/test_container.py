@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deepsic import container
 from deepsic.container import ALPHA, EXIF, XMP, Header, Section, Semantics
-from deepsic.errors import CorruptFile
+from deepsic.errors import CorruptFile, NewerFile
 
 meanings = st.binary(min_size=1, max_size=container.MOST_SEMANTICS)
 semantics = st.one_of(st.none(), st.builds(Semantics, meanings, st.booleans()))
@@ -96,7 +96,7 @@ def test_sections_of_unknown_kinds_are_passed_over_unless_they_must_be_understoo
     data = container.pack(header, b"", [Section(0x7F, b"later"), Section(EXIF, b"now")])
     assert container.read_sections(data) == ([Section(EXIF, b"now")], [])
     data = container.pack(header, b"", [Section(0xFF, b"later")])
-    with pytest.raises(CorruptFile, match="newer"):
+    with pytest.raises(NewerFile, match="newer"):
         container.read_sections(data)
 
 
