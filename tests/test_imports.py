@@ -19,8 +19,7 @@ BELOW = {
     "evaluation": {"deepsic", "data", "models"},
     "tools": {"deepsic", "data", "models", "training", "evaluation"},
 }
-OURS = {*BELOW, "tests", "compress", "decompress", "search", "train", "evaluate", "demo"}
-OURS |= {"browse", "bulk"}
+OURS = {*BELOW, *COMMANDS, "tests", "train", "evaluate", "demo"}
 TENSORFLOW = {"tensorflow", "tensorflow_compression", "keras", "tf_keras", "tensorflow_datasets"}
 
 

@@ -67,6 +67,7 @@ class Cluster:
     """
 
     def __init__(self, address: str | None, workers: int | None) -> None:
+        # Ray warns of what a later version will do to GPUs, which nothing here uses.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         self._ray = extras.need(EXTRA, "ray", "ray.data")
         from deepsic.coding.parallel import processors
