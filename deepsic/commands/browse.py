@@ -54,7 +54,7 @@ def main(rest: list[str]) -> int:
     address = f"http://{f'[{F.host}]' if ':' in F.host else F.host}:{listener.getsockname()[1]}/"
     print(f"{catalogue.count} pictures at {address} (Ctrl+C ends it)", flush=True)
     _show(address)
-    config = uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -23,6 +23,7 @@ async function send() {
     $("decoded").alt = `${file.name}, compressed: ${told.name}`;
     $("decoded").width = told.width;
     $("decoded").height = told.height;
+    $("decoded").hidden = false;
     $("decoded").src = `/upload/${told.token}.png`;
     fillLevels(told.levels);
     fillNumbers(told);
@@ -32,7 +33,6 @@ async function send() {
   } catch (error) {
     if (mine !== latest) return;
     compare(null);
-    $("decoded").hidden = true;
     fail(error);
   }
 }

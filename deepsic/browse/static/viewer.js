@@ -58,7 +58,7 @@ export function clear(title) {
   for (const id of ["previous", "next", "model-label", "download"]) $(id).hidden = true;
   $("decoded").removeAttribute("src");
   $("decoded").alt = "";
-  $("decoded").hidden = false;
+  $("decoded").hidden = true;
   compare(null);
   if (!$("viewer").open) $("viewer").showModal();
 }
@@ -74,6 +74,7 @@ function load(number, told) {
   picture.width = told.width;
   picture.height = told.height;
   picture.alt = told.name ?? "not classified";
+  picture.hidden = false;
   picture.src = `/thumbnail/${number}?size=coarse`;
   const whole = new Image();
   const mine = latest;
