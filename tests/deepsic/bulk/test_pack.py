@@ -129,7 +129,7 @@ def test_blocks_that_a_kill_left_are_not_done_again(packed, loose):
 
 
 def test_another_run_is_not_mixed_in(packed, loose, tmp_path):
-    shutil.copytree(loose, tmp_path / "other")
+    shutil.copytree(loose, tmp_path / "other", symlinks=True)
     _, err = call("bulk.py", tmp_path / "other", packed, "--pack", code=1)
     assert "holds another run" in err
     _, err = call("bulk.py", packed, loose / "x", "--pack", code=1)
