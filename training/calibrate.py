@@ -9,12 +9,18 @@ import numpy as np
 from deepsic.codec import Codec
 
 LEAST, MOST = 0.1, 10.0
+# From one picture's step to the next one's: prime to every model's number of steps.
+_STRIDE = 41
 
 
 def log_probabilities(codec: Codec, pictures: Iterable[np.ndarray]) -> np.ndarray:
-    """What a model's head says of pictures, float64 (N, classes), seen as files are labelled."""
+    """What a model's head says of pictures, float64 (N, classes), seen as files are labelled.
+
+    In models with gains, each picture is seen at another step, so that all of them count.
+    """
     answers = []
-    for x in pictures:
+    for number, x in enumerate(pictures):
+        codec = codec.at(_STRIDE * number % codec.config.steps)
         f = codec.features(x)
         if codec.config.arch == "post":
             f = codec.restore(codec.symbols(f))
