@@ -103,7 +103,7 @@ def save(
     files = {n: codec.read(n) for n in codec.checksums if not n.startswith(("heads/", "tables/"))}
     files |= weights.head_part(model).files(f"heads/{arch}")
     written = saving.write(
-        path, arch, files, codec.read_tables(), [], {arch: card}, codec.named_steps
+        path, arch, files, codec.read_tables(), [], {arch: card}, codec.rates
     )
     assert written.fingerprints[0].hex() == newest, "the codec is another"
     return written
