@@ -140,12 +140,14 @@ def _make_head(settings):
     paths = sorted(map(pathlib.Path, glob.glob(F.extra_images, recursive=True)))
     card = {"command": folder.public(["python", "train.py", *sys.argv[1:]])}
     try:
-        codec = store.find(F.init_from, F.arch if F["arch"].present else None)
+        codec = store.find(F.init_from)
+        arch = F.arch if F["arch"].present else codec.arch
+        config = head.config_of(codec, arch, F.head_input)
         labelled = sources.open_source(F.dataset, "train", F.data_dir)
-        made = head.make(codec, paths, labelled, settings, pathlib.Path(F.out), card, print)
+        made = head.make(codec, config, paths, labelled, settings, pathlib.Path(F.out), card, print)
     except (sources.MissingDataset, Missing) as error:
         raise cli.UserError(str(error)) from error
-    print(f"{made.path}: the model {made.fingerprints[0].hex()} with a new {codec.arch} head.")
+    print(f"{made.path}: the model {made.fingerprints[0].hex()} with a new {arch} head.")
 
 
 def _train(settings, context):

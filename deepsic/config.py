@@ -11,6 +11,7 @@ from deepsic.fields import BEYOND, EVERYDAY, PAPER, check, setting
 Arch = Literal["pre", "post"]
 Normalisation = Literal["batch", "gdn"]
 Head = Literal["paper", "pretrained"]
+HeadInput = Literal["features", "decoder"]
 # Parts of a model, as attributes of `models.deepsic.DeepSIC`.
 Part = Literal["features", "prior", "reconstruction", "semantics"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -100,6 +101,12 @@ class ModelConfig:
         " the features of a finished codec to pixels for a pretrained network of ImageNet's"
         " classes.",
     )
+    head_input: HeadInput = setting(
+        "features",
+        BEYOND,
+        "What the map of a pretrained head reads: `features`, or `decoder`, what the decoder's"
+        " first stages, those of stride 1, make of them.",
+    )
     head_width: int = setting(
         128, PAPER, "Number of filters of the head's first convolution.", **WIDTH
     )
@@ -118,6 +125,10 @@ class ModelConfig:
             raise ValueError(
                 f"a pretrained head has {PRETRAINED_CLASSES} classes, not {self.classes}."
             )
+        if self.head_input == "decoder" and self.head != "pretrained":
+            raise ValueError("head_input is a choice of pretrained heads only.")
+        if self.head_input == "decoder" and not 0 < self.first_stages < STAGES:
+            raise ValueError(f"head_input=decoder: strides must end with 1, not be {self.strides}.")
         if len(self.kernels) != STAGES or len(self.strides) != STAGES:
             raise ValueError(
                 f"kernels and strides take {STAGES} numbers each, "
@@ -144,7 +155,7 @@ class ModelConfig:
         gdn = 6 * f * f if self.normalisation == "gdn" else 0
         residual = 2 * self.head_depth * 29 * w * w // 4
         if self.head == "pretrained":
-            return transforms + gdn + 75 * c * self.stride**2
+            return transforms + gdn + 75 * self.map_inputs * self.stride**2
         head = 9 * (c * w + 17 * w * w // 2 + residual) + 4 * w * w + 2 * w * self.classes
         blocks = 2 * self.blocks * 9 * f * f
         return transforms + gdn + blocks + head
@@ -156,6 +167,16 @@ class ModelConfig:
         for s in self.strides:
             total *= s
         return total
+
+    @property
+    def first_stages(self) -> int:
+        """How many of the decoder's stages work at the resolution of the features."""
+        return next((i for i, s in enumerate(reversed(self.strides)) if s > 1), STAGES)
+
+    @property
+    def map_inputs(self) -> int:
+        """Channels of what the map of a pretrained head reads."""
+        return self.latents if self.head_input == "features" else self.filters
 
     @property
     def can_refine(self) -> bool:

@@ -56,7 +56,7 @@ class Head:
         if self.config.head != "pretrained":
             raise ModelError(f"{self.folder.path}: only pretrained heads make thumbnails.")
         stride, pixels = self.config.stride, choose_pixels(height, width, self.config.stride, least)
-        x = thumbnail(self._pretrained.mapping, maps, pixels, prepare)
+        x = self._thumbnail(maps, pixels, prepare)
         return x[: -(-height * pixels // stride), : -(-width * pixels // stride)]
 
     @functools.cached_property
@@ -67,9 +67,19 @@ class Head:
         """Logits of the pretrained head, (n, classes)."""
         stride, head = self.config.stride, self._pretrained
         pixels = choose_pixels(maps.shape[1] * stride, maps.shape[2] * stride, stride)
-        small = [thumbnail(head.mapping, one, pixels, prepare) for one in maps]
+        small = [self._thumbnail(one, pixels, prepare) for one in maps]
         x = np.stack([head.fit(one) for one in small])
         return self.runtime.recognise(x) / head.temperature
+
+    def _thumbnail(self, maps: np.ndarray, pixels: int, prepare: Prepare) -> np.ndarray:
+        mapping, config = self._pretrained.mapping, self.config
+        if config.head_input == "features":
+            return thumbnail(mapping, maps, pixels, prepare)
+        kernels = config.kernels[len(config.kernels) - config.first_stages :]
+        reach = sum(kernel // 2 for kernel in kernels) + 2 * config.blocks
+        return thumbnail(
+            mapping, maps, pixels, lambda piece: self.runtime.first_stages(prepare(piece)), reach
+        )
 
     def _decide(self, maps: np.ndarray, prepare: Prepare) -> np.ndarray:
         """Logits of the paper's head, (n, classes).

@@ -26,6 +26,7 @@ from deepsic.untrusted import load_arrays, parse_json, read_plain
 if TYPE_CHECKING:
     import numpy as np
 
+    from deepsic.config import ModelConfig
     from deepsic.store import Folder
     from deepsic.thumbnail import LinearMap
 
@@ -148,9 +149,9 @@ class PretrainedHead:
         return resize(x, *(round(n * scale) for n in x.shape[:2])).astype(np.float32)
 
 
-def get_map_side(stride: int) -> int:
-    """The side of the map's kernel, cells, for features of a stride: 40 or 48 pixels and more."""
-    return 5 if stride < 16 else 3
+def get_map_side(config: ModelConfig) -> int:
+    """The side of the map's kernel, cells; the decoder's first stages see further themselves."""
+    return 5 if config.stride < 16 and config.head_input == "features" else 3
 
 
 def middle(x: np.ndarray, longest: float) -> np.ndarray:

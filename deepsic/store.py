@@ -47,11 +47,12 @@ GRAPHS = {
     "features": "codec",
     "reconstruction": "codec",
     "gradient": "codec",
+    "first_stages": "head",
     "describe": "head",
     "decide": "head",
 }
 # Of a configuration; all else is the codec's.
-HEAD_FIELDS = ("classes", "head", "head_width", "head_depth")
+HEAD_FIELDS = ("classes", "head", "head_input", "head_width", "head_depth")
 _TABLES = re.compile(r"[0-9a-f]{8}")
 _STEP = re.compile(r"0|[1-9][0-9]{0,2}")
 # No other file of the folder is read or written, whatever the manifest says.
@@ -208,7 +209,7 @@ class Folder:
         try:
             if slots["version"] != graphs.VERSION:
                 raise ValueError(f"its version {slots['version']} is not known here")
-            weights = self._arrays(f"{part}/weights.npz")
+            weights = self._arrays("codec/weights.npz") if part == "codec" else self.weights()
             empty = self._arrays(f"{part}/graphs.npz")[name]
             return graphs.put_in(empty.tobytes(), slots[name], weights)
         except (ValueError, KeyError, TypeError, IndexError) as error:

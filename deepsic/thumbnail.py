@@ -1,8 +1,9 @@
 """A small picture out of the features, without the reconstruction network.
 
-The pretrained head (`deepsic.pretrained`) begins with a linear map: a convolution of 5×5 or 3×3
-cells whose outputs are the stride×stride pixels of a cell. It is linear, so averages over pixels
-are averages over its weights, and a picture at 1/p of its size costs less than the whole one.
+The pretrained head (`deepsic.pretrained`) begins with a linear map of features, or of what the
+decoder's first stages make of them: a convolution of 5×5 or 3×3 cells whose outputs are the
+stride×stride pixels of a cell. It is linear, so averages over pixels are averages over its weights,
+and a picture at 1/p of its size costs less than the whole one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class LinearMap:
     """From features to pixels.
 
     Attributes:
-      kernel: float32 (k, k, latents, stride·stride·3), k odd; outputs are pixels of a cell, row by
+      kernel: float32 (k, k, inputs, stride·stride·3), k odd; outputs are pixels of a cell, row by
         row, in 0–255.
       bias: float32 (stride·stride·3,).
       stride: pixels of the picture per cell, along one side.
@@ -61,12 +62,12 @@ class LinearMap:
         return kernel, self.bias.reshape(shape).mean((2, 4)).reshape(-1)
 
     def apply(self, f: np.ndarray, pixels: int) -> np.ndarray:
-        """Averages over pixels, float32 (1, h·pixels, w·pixels, 3), of f, (1, h, w, latents)."""
+        """Averages over pixels, float32 (1, h·pixels, w·pixels, 3), of f, (1, h, w, inputs)."""
         kernel, bias = self.averaged(pixels)
-        _, rows, columns, latents = f.shape
-        taps = kernel.transpose(2, 0, 1, 3).reshape(latents, -1)
+        _, rows, columns, inputs = f.shape
+        taps = kernel.transpose(2, 0, 1, 3).reshape(inputs, -1)
         k = len(kernel)
-        products = (f.reshape(-1, latents) @ taps).reshape(rows, columns, k, k, -1)
+        products = (f.reshape(-1, inputs) @ taps).reshape(rows, columns, k, k, -1)
         total = np.broadcast_to(bias, (rows, columns, len(bias))).copy()
         for i in range(k):
             for j in range(k):
@@ -135,6 +136,7 @@ def thumbnail(
     maps: np.ndarray,
     pixels: int,
     prepare: Callable[[np.ndarray], np.ndarray] = lambda piece: piece,
+    reach: int = 0,
 ) -> np.ndarray:
     """The small picture of features, a tile at a time.
 
@@ -142,7 +144,8 @@ def thumbnail(
       mapping: of the model.
       maps: features (h, w, latents), or symbols.
       pixels: of the thumbnail for each cell, see `choose_pixels`.
-      prepare: makes features of a piece of the maps.
+      prepare: makes what the map reads of a piece of the maps, (1, h, w, latents).
+      reach: how many cells around one it looks for that.
 
     Returns:
       uint8 (h·pixels, w·pixels, 3).
@@ -161,8 +164,8 @@ def thumbnail(
         maps,
         step_in=1,
         step_out=pixels,
-        tile=max(16, math.isqrt(cells)),
-        margin=side // 2,
+        tile=max(16 * (1 + reach), math.isqrt(cells)),
+        margin=side // 2 + reach,
         out=out,
     )
 

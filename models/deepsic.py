@@ -77,11 +77,11 @@ class DeepSIC(tf.keras.Model):
         self, z: tf.Tensor, f: tf.Tensor, f_hat: tf.Tensor, rate_index: tf.Tensor | None
     ) -> tf.Tensor:
         """Where there are gains, the head sees features that no step has scaled."""
-        if not self.config.gains:
-            return f if self.config.arch == "pre" else f_hat
         if self.config.arch == "pre":
-            return z
-        return self.reconstruction.unscaled(f_hat, rate_index)
+            y = z if self.config.gains else f
+        else:
+            y = self.reconstruction.unscaled(f_hat, rate_index)
+        return self.reconstruction.decode_first(y) if self.config.head_input == "decoder" else y
 
     def symbols(self, f: tf.Tensor) -> tf.Tensor:
         """q of eq. 1, int32, from f; both (N, h, w, latents)."""

@@ -34,12 +34,19 @@ def codec_graphs(model: DeepSIC) -> dict[str, bytes]:
 
 
 def head_graphs(model: DeepSIC) -> dict[str, bytes]:
-    """The head in two: what describes a tile, and what decides from the mean description."""
+    """The paper's head in two: what describes a tile, what decides from the mean description.
+
+    Of a pretrained head, what its map reads if that is not the features.
+    """
     head = model.semantics
+    maps = (None, None, None, model.config.latents)
+    if model.config.head_input == "decoder":
+        with _subpixel(model.reconstruction), _folded(model):
+            return {"first_stages": convert(model.reconstruction.decode_first, maps)}
     if model.config.head == "pretrained":
         return {}  # the map is computed without a graph, the network's is shared
     with _folded(model):
-        describe = convert(head.describe, (None, None, None, model.config.latents))
+        describe = convert(head.describe, maps)
     size = head.fc1.kernel.shape[0]
     return {"describe": describe, "decide": convert(head.decide, (None, size))}
 

@@ -2,8 +2,9 @@
 
     f ─► linear map (5×5 or 3×3) ─► depth to space ─► resize ─► EfficientNet-Lite0 ─► / T ─► logits
 
-Only the map learns. The network's weights are constants: tuned on less than what they were
-trained on, they forget.
+Of a head with `head_input` decoder the map reads what the decoder's first stages make of f. Only
+the map learns. The network's weights are constants: tuned on less than what they were trained on,
+they forget.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Temperature(tf.keras.layers.Layer):
 class PretrainedHead(tf.keras.layers.Layer):
     """Features to logits of ImageNet's 1,000 classes.
 
-    Call with f, float32 (N, h, w, latents) in (-1, 1), as `models.semantics.SemanticHead`.
+    Call with f, float32 (N, h, w, map_inputs): features, as `models.semantics.SemanticHead`, or
+    what the decoder's first stages make of them (`ModelConfig.head_input`).
     """
 
     def __init__(self, config: ModelConfig, name: str = "semantics") -> None:
@@ -50,7 +52,7 @@ class PretrainedHead(tf.keras.layers.Layer):
         self.stride, self.side = config.stride, open_network().side
         self.map = tf.keras.layers.Conv2D(
             3 * config.stride**2,
-            get_map_side(config.stride),
+            get_map_side(config),
             padding="same",
             bias_initializer=_grey,
             name="map",

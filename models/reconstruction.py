@@ -62,6 +62,7 @@ class Reconstruction(tf.keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         self.stages = []
         self.norms = []
+        self.first_stages = config.first_stages
         self.rate_gains = (
             Gains(config.gains, config.latents, "rate_gains") if config.gains else None
         )
@@ -100,11 +101,19 @@ class Reconstruction(tf.keras.layers.Layer):
 
     def decode(self, y: tf.Tensor, training: bool = False) -> tf.Tensor:
         """x_hat from what `unscaled` returns."""
-        for i, stage in enumerate(self.stages):
-            y = stage(y)
+        y = self._run_stages(y, range(len(self.stages)), training)
+        return (y + 0.5) * PIXEL_SCALE
+
+    def decode_first(self, y: tf.Tensor) -> tf.Tensor:
+        """What the stages of stride 1 make of `unscaled` features, (N, h, w, filters)."""
+        return self._run_stages(y, range(self.first_stages))
+
+    def _run_stages(self, y: tf.Tensor, numbers: range, training: bool = False) -> tf.Tensor:
+        for i in numbers:
+            y = self.stages[i](y)
             if i < len(self.norms):
                 y = self.norms[i](y, training=training)
             if i == 0:
                 for block in self.blocks:
                     y = block(y)
-        return (y + 0.5) * PIXEL_SCALE
+        return y

@@ -63,6 +63,10 @@ class KerasRuntime:
         return compiled(self.model.reconstruction.decode, (None, None, None, self._latents))
 
     @functools.cached_property
+    def _first_stages(self) -> Callable:
+        return compiled(self.model.reconstruction.decode_first, (None, None, None, self._latents))
+
+    @functools.cached_property
     def _describe(self) -> Callable:
         return compiled(self.model.semantics.describe, (None, None, None, self._latents))
 
@@ -82,6 +86,10 @@ class KerasRuntime:
     def gradient(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         return self._gradient(tf.constant(y), tf.constant(x, tf.float32)).numpy()
+
+    def first_stages(self, y: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._first_stages(tf.constant(y)).numpy()
 
     def describe(self, f: np.ndarray) -> np.ndarray:
         """See `Runtime`."""

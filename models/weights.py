@@ -183,7 +183,8 @@ def _part(
     del config["arch"]
     folded = {f"{name}/kernel": behind for name, behind in normalised(model).items()}
     mine = {n: a for n, a in arrays.items() if n.startswith(HEAD) == is_head}
-    empty = {n: graphs.take_out(graph, mine, folded) for n, graph in made.items()}
+    known = arrays if is_head else mine
+    empty = {n: graphs.take_out(graph, known, folded) for n, graph in made.items()}
     fields = {k: v for k, v in config.items() if (k in store.HEAD_FIELDS) == is_head}
     return saving.Part(fields, mine, empty)
 

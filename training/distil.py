@@ -44,8 +44,8 @@ def solve_map(model: DeepSIC, lesson: Lesson, seed: int) -> None:
             side = SIDES[(number + seed) % len(SIDES)]
             yield _shrunk(tf.constant(x[start : start + _BATCH]), side).numpy()
 
-    stride = model.config.stride
-    kernel, bias = solve(seen(model), batches(), stride, get_map_side(stride))
+    config = model.config
+    kernel, bias = solve(seen(model), batches(), config.stride, get_map_side(config))
     model.semantics.map.kernel.assign(kernel)
     model.semantics.map.bias.assign(bias)
 

@@ -20,6 +20,7 @@ import tensorflow as tf
 from data.sources import Source
 from deepsic import saving, store
 from deepsic.codec import Codec
+from deepsic.config import PRETRAINED_CLASSES, Arch, HeadInput, ModelConfig
 from deepsic.labels import Labels
 from models import weights
 from models.deepsic import DeepSIC
@@ -36,6 +37,7 @@ LABELLED = 300
 
 def make(
     folder: store.Folder,
+    config: ModelConfig,
     paths: Sequence[pathlib.Path],
     labelled: Source,
     settings: TrainSettings,
@@ -46,7 +48,8 @@ def make(
     """Writes out/model: a codec with a new head.
 
     Args:
-      folder: of the codec; its arch says what the head will see.
+      folder: of the codec, with whatever head.
+      config: what the model will be, see `config_of`.
       paths: of unlabelled pictures.
       labelled: pictures of some of ImageNet's classes, for the temperature only.
       settings: of `training.distil.distil`; with `steps` of 1 the least squares' map stays
@@ -67,7 +70,7 @@ def make(
         raise ValueError("--extra_images must name pictures that the head learns from.")
     lesson = ask(prepare(paths, PICTURES, settings.seed), out.parent)
     report(f"{len(lesson.x)} pictures with the teacher's answers")
-    model = load(folder)
+    model = load(folder, config)
     solve_map(model, lesson, settings.seed)
     report("the map is solved")
     distil(model, lesson, settings, lambda n, loss: report(f"step {n}: {loss:.4f} nats"))
@@ -86,9 +89,19 @@ def make(
     return save(out / "model", folder, model, card)
 
 
-def load(folder: store.Folder) -> DeepSIC:
+def config_of(folder: store.Folder, arch: Arch, head_input: HeadInput = "features") -> ModelConfig:
+    """The configuration of a codec with a pretrained head, whatever head it has now."""
+    return dataclasses.replace(
+        folder.config,
+        arch=arch,
+        head="pretrained",
+        head_input=head_input,
+        classes=PRETRAINED_CLASSES,
+    )
+
+
+def load(folder: store.Folder, config: ModelConfig) -> DeepSIC:
     """The networks of a model with a pretrained head whose map is not solved yet."""
-    config = dataclasses.replace(folder.config, head="pretrained", classes=1000)
     model = DeepSIC(config)
     model.create_variables()
     weights.copy_weights(folder, model)
@@ -99,12 +112,10 @@ def save(
     path: pathlib.Path, codec: store.Folder, model: DeepSIC, card: dict[str, Any]
 ) -> store.Folder:
     """Writes a model folder: another one's codec and tables, as they are, with this head."""
-    arch, newest = codec.arch, codec.fingerprints[0].hex()
+    arch, newest = model.config.arch, codec.fingerprints[0].hex()
     files = {n: codec.read(n) for n in codec.checksums if not n.startswith(("heads/", "tables/"))}
     files |= weights.head_part(model).files(f"heads/{arch}")
-    written = saving.write(
-        path, arch, files, codec.read_tables(), [], {arch: card}, codec.rates
-    )
+    written = saving.write(path, arch, files, codec.read_tables(), [], {arch: card}, codec.rates)
     assert written.fingerprints[0].hex() == newest, "the codec is another"
     return written
 

@@ -22,14 +22,13 @@ def solve(
     """The convolution that comes nearest to pictures.
 
     Args:
-      features: float32 (N, H, W, 3) in 0–255 to (N, h, w, latents).
+      features: float32 (N, H, W, 3) in 0–255 to (N, h, w, inputs) of the map.
       batches: of pictures, uint8 (N, H, W, 3), sides multiples of the stride.
       stride: pixels of the picture per feature, along one side.
-
       side: of the convolution's kernel, features.
 
     Returns:
-      kernel, float32 (side, side, latents, 3·stride²), and bias, float32 (3·stride²,).
+      kernel, float32 (side, side, inputs, 3·stride²), and bias, float32 (3·stride²,).
     """
 
     @tf.function(autograph=False, reduce_retracing=True)

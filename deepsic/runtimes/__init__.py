@@ -62,6 +62,12 @@ class Runtime(Protocol):
           x: float32 (n, h·stride, w·stride, 3) in 0–255.
         """
 
+    def first_stages(self, y: np.ndarray) -> np.ndarray:
+        """What a pretrained head's map reads of what `reconstruction` takes.
+
+        (n, h, w, filters), in models of `ModelConfig.head_input` decoder only.
+        """
+
     def describe(self, f: np.ndarray) -> np.ndarray:
         """What the head sees in a tile of features, (n, h, w, latents): (n, size)."""
 

@@ -61,6 +61,10 @@ class LiteRT:
         """See `Runtime`."""
         return self._run("gradient", [y, x], y.shape)
 
+    def first_stages(self, y: np.ndarray) -> np.ndarray:
+        """See `Runtime`."""
+        return self._run("first_stages", [y], (*y.shape[:3], self._config.map_inputs))
+
     def describe(self, f: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         return self._run("describe", [f], (len(f), None))

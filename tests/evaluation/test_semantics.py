@@ -212,7 +212,7 @@ def test_heads_on_the_same_networks_are_found(source, pre, post):
 def thousand(source, pre, tmp_path_factory):
     """Folder of the results of a model with a pretrained head, on pictures as they are."""
     path = tmp_path_factory.mktemp("thousand")
-    folder = head.save(path / "m", pre, head.load(pre), {})
+    folder = head.save(path / "m", pre, head.load(pre, head.config_of(pre, "pre")), {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(label_cost, "TRIES", 1)
         models, out = [("m", folder)], path / "out"

@@ -14,21 +14,27 @@ from deepsic import pretrained, runtimes, store, taxonomy
 from deepsic.codec import Codec
 from deepsic.config import ModelConfig
 from deepsic.errors import ModelError
+from deepsic.pretrained import get_map_side
 from models.efficientnet import LITE0, EfficientNet
 from models.pretrained import shared_network
 from tools.robustness.small_models import make_model, photo
 from training import head
+from training.distil import seen
 from training.linear_map import solve
 
 
-@pytest.fixture(scope="module", params=["pre", "post"])
+@pytest.fixture(
+    scope="module", params=[("pre", "features"), ("post", "features"), ("post", "decoder")]
+)
 def folder(request, tmp_path_factory):
     """A small model whose map is solved on a photograph, with a temperature of its own."""
     path = tmp_path_factory.mktemp("pretrained")
-    codec = make_model(path / "codec", request.param)
-    model = head.load(codec)
+    arch, head_input = request.param
+    codec = make_model(path / "codec", "pre", gains=2 if head_input == "decoder" else 0)
+    config = head.config_of(codec, arch, head_input)
+    model = head.load(codec, config)
     x = np.stack([photo(192, 192), photo(192, 192)[:, ::-1]])
-    kernel, bias = solve(model.features, [x], codec.config.stride, 5)
+    kernel, bias = solve(seen(model), [x], config.stride, get_map_side(config))
     model.semantics.map.kernel.assign(kernel)
     model.semantics.map.bias.assign(bias)
     model.semantics.temperature.value.assign(0.5)
@@ -89,7 +95,11 @@ def test_files_carry_labels_of_the_whole_tree(folder, codecs):
 def test_keras_head_agrees_with_the_librarys(size, folder, codecs):
     codec = codecs["tensorflow"]
     f = codec.features(np.resize(photo(200, 200), (*size, 3)))
-    logits = codec.runtime.model.semantics(tf.constant(f[None]))[0].numpy()
+    model = codec.runtime.model
+    y = tf.constant(f[None])
+    if folder.config.head_input == "decoder":
+        y = model.reconstruction.decode_first(y)
+    logits = model.semantics(y)[0].numpy()
     expected = np.exp(logits - logits.max())
     np.testing.assert_allclose(codec.classify(f), expected / expected.sum(), atol=0.03)
 
@@ -118,7 +128,7 @@ def test_the_papers_head_makes_no_thumbnails(tmp_path):
 
 
 def test_the_codec_is_copied_as_it_is(folder, tmp_path):
-    codec = make_model(tmp_path / "codec", folder.arch)
+    codec = make_model(tmp_path / "codec", "pre", gains=folder.config.gains)
     assert folder.fingerprints == codec.fingerprints
     assert folder.read("codec/weights.npz") == codec.read("codec/weights.npz")
     assert folder.labels.classes == list(taxonomy.imagenet().ids[:1000])
@@ -129,6 +139,10 @@ def test_a_pretrained_head_has_a_thousand_classes():
         ModelConfig(head="pretrained", classes=10)
     with pytest.raises(ValueError, match="head"):
         ModelConfig(head="other")
+    with pytest.raises(ValueError, match="head_input"):
+        ModelConfig(head_input="decoder")
+    with pytest.raises(ValueError, match="head_input"):
+        ModelConfig(head="pretrained", head_input="decoder", strides=(2, 2, 2, 2))
 
 
 def damaged(change, folder, tmp_path):

@@ -55,9 +55,10 @@ def test_the_teacher_is_asked_once(pictures, tmp_path, monkeypatch):
     assert (teacher.ask(x, tmp_path).answers == lesson.answers).all()
 
 
-def test_the_map_learns_and_nothing_else(pictures, tmp_path):
+@pytest.mark.parametrize("head_input", ["features", "decoder"])
+def test_the_map_learns_and_nothing_else(head_input, pictures, tmp_path):
     codec = make_model(tmp_path / "codec", "post")
-    model = head.load(codec)
+    model = head.load(codec, head.config_of(codec, "post", head_input))
     lesson = teacher.ask(teacher.prepare(pictures, 6, seed=1), tmp_path)
     distil.solve_map(model, lesson, seed=1)
     fixed = {v.ref(): v.numpy() for v in model.variables if "/map/" not in v.name}
@@ -80,17 +81,20 @@ def test_the_temperature_is_the_one_that_was_laid_on():
     assert calibrate.fit_temperature(0.6 * logits - 3, truth) == pytest.approx(0.6, rel=0.05)
 
 
-@pytest.mark.parametrize("arch", ["pre", "post"])
-def test_a_head_is_made_in_one_go(arch, pictures, tmp_path):
-    codec = make_model(tmp_path / "codec", arch)
+@pytest.mark.parametrize(("arch", "gains"), [("pre", 0), ("post", 0), ("post", 3)])
+def test_a_head_is_made_in_one_go(arch, gains, pictures, tmp_path):
+    codec = make_model(tmp_path / "codec", "pre", gains=gains)
     for name in ("n01440764", "n02102040"):
         (tmp_path / "set" / "train" / name).mkdir(parents=True)
         Image.fromarray(photo(100, 120)).save(tmp_path / "set" / "train" / name / "a.png")
     labelled = open_source(f"folder:{tmp_path / 'set'}", "train")
     settings = TrainSettings(steps=2, batch=2, lr=1e-4)
     out = tmp_path / "runs" / "head"
-    made = head.make(codec, pictures, labelled, settings, out, {"command": "c"}, lambda s: None)
+    config, card = head.config_of(codec, arch), {"command": "c"}
+    made = head.make(codec, config, pictures, labelled, settings, out, card, lambda s: None)
     assert made.fingerprints == codec.fingerprints
+    assert made.rates == codec.rates
+    assert made.arch == arch
     assert made.config.head == "pretrained"
     assert made.card["pictures"] == 6
     loaded = Codec(store.open_folder(out / "model"))
@@ -104,4 +108,4 @@ def test_sets_of_other_classes_are_refused(pictures, tmp_path):
     Image.fromarray(photo(100, 120)).save(tmp_path / "set" / "train" / "cat" / "a.png")
     labelled = open_source(f"folder:{tmp_path / 'set'}", "train")
     with pytest.raises(ValueError, match="synsets"):
-        head.make(None, pictures, labelled, TrainSettings(), tmp_path, {}, print)
+        head.make(None, None, pictures, labelled, TrainSettings(), tmp_path, {}, print)
