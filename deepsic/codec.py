@@ -122,11 +122,6 @@ class Codec:
         self._set_step(folder.step)
         _ = self.coder  # so that damage is told now
 
-    @property
-    def name(self) -> str:
-        """Of the model at this step, as `store.find` takes it where it is shipped."""
-        return dataclasses.replace(self.folder, step=self.step).name
-
     def at(self, step: int) -> Codec:
         """The same model at another of its quantiser steps; they share all that is loaded.
 
@@ -152,7 +147,7 @@ class Codec:
             self.quantiser = Quantiser.at(step, self.config, weights)
         except ValueError as error:
             raise ModelError(f"{self.folder.path}: {error}.") from error
-        self.step = step
+        self.step, self.folder = step, dataclasses.replace(self.folder, step=step)
 
     @functools.cached_property
     def _gains(self) -> dict[str, np.ndarray]:

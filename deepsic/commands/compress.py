@@ -128,7 +128,7 @@ def compress_file(encode: Encode, job: Job) -> Done:
     bpp = 8 * len(data) / (width * height)
     line = f"{job.target or 'stdout'}: {len(data)} bytes, {bpp:.3f} bpp"
     if _target() is not None:
-        line += f" with {codec.name}"
+        line += f" with {codec.folder.name}"
     record = {
         "source": job.source and str(job.source),
         "target": job.target and str(job.target),
@@ -136,7 +136,7 @@ def compress_file(encode: Encode, job: Job) -> Done:
         "height": height,
         "bytes": len(data),
         "bpp": round(bpp, 4),
-        "model": codec.name,
+        "model": codec.folder.name,
         "label": data.label and describe_label(data.label),
     }
     line += "" if data.label is None else f", {data.label}"

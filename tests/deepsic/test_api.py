@@ -228,7 +228,7 @@ def test_models_that_are_not_there_are_named():
         deepsic.load("pre-0.5bpp", arch="both")
     with pytest.raises(ValueError, match="a runtime is one of"):
         deepsic.load("pre-0.5bpp", runtime="abacus")
-    assert deepsic.load("checkpoints/0.5bpp", arch="post").config.arch == "post"
+    assert deepsic.load("checkpoints/medium", arch="post").config.arch == "post"
 
 
 def test_all_errors_have_one_root():

@@ -25,9 +25,9 @@ def test_any_size_comes_back_in_that_size(codec, size):
     x_hat, label = codec.decompress(codec.compress(x))
     assert x_hat.shape == x.shape
     assert x_hat.dtype == np.uint8
-    assert label.name == label.levels[-1]
+    assert label.name in (label.levels[-1], "unknown")
     assert label.levels[0] == "entity"
-    assert label.probability >= 0.5 - 1 / 256
+    assert label.probability >= 0.75 - 1 / 256
 
 
 def test_the_file_holds_the_picture_that_the_networks_make(codec):
