@@ -150,7 +150,7 @@ def _hit_as_json(hit):
     return {
         "path": hit.file.path,
         "probability": hit.probability,
-        "label": known.names[found.node],
+        "label": hit.meaning.label.name,
         "id": known.ids[found.node],
         "label_probability": found.probability,
         "levels": known.names_of(found.node),

@@ -24,7 +24,7 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const ready = async (what) => { while (document.body.dataset.ready !== what) await sleep(20); };
 const look = (id) => document.getElementById(id).toDataURL();
 (async () => {
-  await new Promise((done) => window.addEventListener("load", done));
+  while (!document.body.dataset.ready) await sleep(20);
   const rates = document.querySelectorAll("#rates button");
   await ready(`0 ${rates.length - 1}`);
   seen.rates = rates.length;
