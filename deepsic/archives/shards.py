@@ -42,10 +42,8 @@ class Shard:
                 columns = self._file.schema_arrow
         except ArrowException as error:
             raise BadFile(f"{place.path} is damaged: {first_line(error)}.") from error
-        except KeyError as error:  # of older versions, where a column is not there
-            raise BadFile(
-                f"{place.path} is no archive of pictures: no {error.args[0]!s}."
-            ) from error
+        except KeyError as error:  # of a column that is not there
+            raise BadFile(f"{place.path} is no archive of pictures: it has no labels.") from error
         for name in _NEEDED:
             found = columns.field(name).type if name in columns.names else None
             if name not in _LABELS and found != schema().field(name).type:

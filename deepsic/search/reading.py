@@ -102,10 +102,15 @@ def _open_shards(path: str, failed: list[Failed]) -> list[Shard]:
 
     found = []
     try:
-        for place in shards.find(path):
-            found.append(shards.Shard(place))
+        places = shards.find(path)
     except BadFile as error:
         failed.append(query.failure(path, error))
+        return []
+    for place in places:
+        try:
+            found.append(shards.Shard(place))
+        except BadFile as error:
+            failed.append(query.failure(place.path, error))
     return found
 
 

@@ -105,16 +105,17 @@ def test_a_run_that_is_killed_goes_on(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "bulk.py", *map(str, arguments)],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         env=ENVIRONMENT,
     )
     blocks = out / "_bulk" / "blocks"
     while len(list(blocks.glob("*.parquet"))) < 3 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    _, complained = process.communicate()
     kept = {p.name: p.stat().st_mtime_ns for p in blocks.glob("*.parquet")}
-    assert len(kept) >= 3
+    assert len(kept) >= 3, complained
     assert f"{len(kept)} blocks had been done before." in bulk(*arguments)
     check(read(out), pictures, 24)
     assert not blocks.exists()
