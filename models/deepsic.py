@@ -80,7 +80,8 @@ class DeepSIC(tf.keras.Model):
         if self.config.arch == "pre":
             y = z if self.config.gains else f
         else:
-            y = self.reconstruction.unscaled(f_hat, rate_index)
+            gains = self.config.gains
+            y = self.reconstruction.unscaled(f_hat, rate_index) if gains else f_hat
         return self.reconstruction.decode_first(y) if self.config.head_input == "decoder" else y
 
     def symbols(self, f: tf.Tensor) -> tf.Tensor:
