@@ -70,7 +70,7 @@ def test_semantics_are_read_without_model_or_tensorflow(coded):
 def test_post_semantics_need_no_reconstruction(post, picture, tmp_path):
     call("compress.py", picture, tmp_path / "a.dsic", f"--model={post.path}")
     out, _ = call("decompress.py", tmp_path / "a.dsic", "--semantics_only", f"--model={post.path}")
-    assert "%" in out
+    assert "%" in out or out.endswith(": unknown\n")
 
 
 def test_folders_go_recursively_and_one_bad_file_does_not_stop_the_rest(pre, tmp_path):
@@ -434,10 +434,9 @@ def test_promised_pixels_are_limited(pre, coded, tmp_path):
 
 def test_labels_that_are_not_imagenets_come_from_the_model(tmp_path, picture):
     folder = make_model(tmp_path / "m", "pre", ["cat", "dog"])
-    call("compress.py", picture, tmp_path / "a.dsic", f"--model={folder.path}")
-    out, _ = call(
-        "decompress.py", tmp_path / "a.dsic", "--semantics_only", f"--model={folder.path}"
-    )
+    model = f"--model={folder.path}"
+    call("compress.py", picture, tmp_path / "a.dsic", model, "--semantic_threshold=0")
+    out, _ = call("decompress.py", tmp_path / "a.dsic", "--semantics_only", model)
     assert "cat" in out or "dog" in out
     _, err = call("decompress.py", tmp_path / "a.dsic", "--semantics_only", code=1)
     assert "--model" in err
