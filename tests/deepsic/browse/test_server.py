@@ -53,7 +53,7 @@ def test_search_gives_the_labels_of_the_files_most_probable_first(page, photogra
     assert probabilities == sorted(probabilities, reverse=True)
     for item in found["items"]:
         file = deepsic.open(item["path"])
-        assert (item["name"], item["probability"]) == (file.label.name, file.label.probability)
+        assert (item["name"], item["probability"]) == (file.label.levels[-1], file.label.probability)
         assert (item["width"], item["height"]) == file.size
         assert item["bytes"] == os.path.getsize(item["path"])
 

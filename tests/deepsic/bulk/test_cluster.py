@@ -59,7 +59,7 @@ def check(rows, pictures, count=COUNT):
         assert (row["width"], row["height"], row["model"]) == (64, 48, MODEL)
         expected = deepsic.load(MODEL).compress(photograph(int(path[-7:-4]), 48, 64))
         assert row["dsic"] == bytes(expected)
-        assert (row["name"], row["bytes"]) == (expected.label.name, len(expected))
+        assert (row["name"], row["bytes"]) == (expected.label.levels[-1], len(expected))
 
 
 def read(folder):
@@ -177,7 +177,7 @@ def test_post_archives_are_classified_once_and_carry_their_labels(tmp_path):
     bulk(tmp_path / "packed", tmp_path / "out", "--classify", "--workers=1")
     for row in read(tmp_path / "out"):
         file = deepsic.open(row["dsic"])
-        assert row["name"] == file.label.name
+        assert row["name"] == file.label.levels[-1]
         assert row["probability"] == pytest.approx(file.label.probability)
         assert tuple(row["levels"]) == file.label.levels
 
