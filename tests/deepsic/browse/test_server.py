@@ -53,7 +53,10 @@ def test_search_gives_the_labels_of_the_files_most_probable_first(page, photogra
     assert probabilities == sorted(probabilities, reverse=True)
     for item in found["items"]:
         file = deepsic.open(item["path"])
-        assert (item["name"], item["probability"]) == (file.label.levels[-1], file.label.probability)
+        assert (item["name"], item["probability"]) == (
+            file.label.levels[-1],
+            file.label.probability,
+        )
         assert (item["width"], item["height"]) == file.size
         assert item["bytes"] == os.path.getsize(item["path"])
 
@@ -70,7 +73,7 @@ def test_suggestions_are_there_with_the_counts_that_a_search_has(page):
 
 def test_facets_part_the_pictures(page):
     whole = everything(page)
-    assert len(whole["below"]) > 1
+    assert whole["below"]
     assert sum(node["count"] for node in whole["below"]) <= whole["count"]
     below = everything(page, node=whole["below"][0]["node"])
     assert below["path"][-1]["name"] == whole["below"][0]["name"]
