@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -114,9 +115,12 @@ def test_a_run_that_is_killed_goes_on(tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     _, complained = process.communicate()
-    kept = {p.name: p.stat().st_mtime_ns for p in blocks.glob("*.parquet")}
-    assert len(kept) >= 3, complained
-    assert f"{len(kept)} blocks had been done before." in bulk(*arguments)
+    kept = len(list(blocks.glob("*.parquet")))
+    assert kept >= 3, complained
+    # The workers of the killed process may end the blocks that they are at.
+    before = re.search(r"(\d+) blocks had been done before\.", bulk(*arguments))
+    assert before is not None
+    assert int(before[1]) >= kept
     check(read(out), pictures, 24)
     assert not blocks.exists()
 
