@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 
@@ -220,10 +221,13 @@ def test_large_pictures_are_not_decoded(photographs):
         (["nowhere"], "nowhere"),
         (["docs"], "no .dsic"),
         (["docs", "--originals=/nowhere"], "--originals"),
-        (["tests/golden", "--host=192.0.2.1"], "192.0.2.1"),
+        (["{archive}", "--host=192.0.2.1"], "192.0.2.1"),
     ],
 )
-def test_mistakes_get_one_sentence(arguments, hint):
+def test_mistakes_get_one_sentence(tmp_path, arguments, hint):
+    # A search leaves its index beside the files.
+    archive = shutil.copytree("tests/golden", tmp_path / "archive")
+    arguments = [argument.format(archive=archive) for argument in arguments]
     command = [sys.executable, "browse.py", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
