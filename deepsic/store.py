@@ -164,7 +164,7 @@ class Folder:
         """Of every table in the folder, newest first."""
         return [bytes.fromhex(t) for t in self.manifest["tables"]]
 
-    @property
+    @functools.cached_property
     def config(self) -> ModelConfig:
         """The model's configuration, checked."""
         values: dict[str, Any] = {"arch": self.arch}
