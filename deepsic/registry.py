@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
@@ -45,12 +46,13 @@ class Registry:
         return [*map(store.find, self._names), *(store.shipped() if self._shipped else [])]
 
     def folder(self, header: Header) -> Folder:
-        """The model of a file; raises UnknownModel if it is not here."""
+        """The model of a file, at its step; raises UnknownModel if it is not here."""
         from deepsic import store
 
         for folder in self.folders:
             if header.fingerprint in folder.fingerprints and header.arch in folder.archs:
-                return store.open_folder(folder.path, header.arch)
+                found = store.open_folder(folder.path, header.arch)
+                return dataclasses.replace(found, step=header.step)
         where = "no model at hand is that one"
         if not self._shipped:
             where = f"{', '.join(map(str, self._names))} is another model"
@@ -68,9 +70,13 @@ class Registry:
         from deepsic.codec import Codec
 
         codec: Codec = self._once(
-            "codec", header, lambda: Codec(self.folder(header), header.fingerprint, self._runtime)
+            "codec", header, lambda: Codec(self._model(header), header.fingerprint, self._runtime)
         )
         return codec.for_file(header)
+
+    def _model(self, header: Header) -> Folder:
+        """The model of a file, whatever step the file says: it may be damaged."""
+        return dataclasses.replace(self.folder(header), step=0)
 
     def _once(self, what: str, header: Header, make: Callable[[], Any]) -> Any:
         key = what, header.arch, header.fingerprint.hex()

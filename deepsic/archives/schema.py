@@ -100,7 +100,7 @@ class Rows:
 
     def __init__(self, models: Registry) -> None:
         self._models = models
-        self._names: dict[tuple[str, bytes], str] = {}
+        self._names: dict[tuple[str, bytes, int], str] = {}
 
     def make(
         self,
@@ -136,7 +136,7 @@ class Rows:
         }
 
     def _model(self, header: Header) -> str:
-        key = header.arch, header.fingerprint
+        key = header.arch, header.fingerprint, header.step
         if key not in self._names:
             self._names[key] = model_name(header, self._models)
         return self._names[key]

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from deepsic import container, saving, store
+from deepsic.archives import schema
 from deepsic.codec import Codec
 from deepsic.dsicfile import DsicFile
 from deepsic.errors import CorruptFile, ModelError
@@ -74,6 +75,15 @@ def test_library_and_networks_agree_at_every_step(folder, codec, step):
     np.testing.assert_allclose(
         at.classify(seen), tf.nn.softmax(logits).numpy(), rtol=1e-3, atol=1e-4
     )
+
+
+def test_a_file_is_called_by_the_name_of_its_step():
+    """An archive's column `model` tells the steps of one model apart."""
+    models, names = Registry(), []
+    for name in ("pre-0.12bpp", "pre-0.25bpp"):
+        data = Codec(store.find(name)).compress(photo(32, 48))
+        names.append(schema.Rows(models).make("a", data)["model"])
+    assert names == ["pre-0.12bpp", "pre-0.25bpp"]
 
 
 def test_lambda1_is_geometric_between_rates(folder):
