@@ -51,12 +51,6 @@ class Compressed(bytes):
 
     label: Label | None = None
 
-    def with_sections(self, extras: list[container.Section]) -> Compressed:
-        """The same with transparency and metadata behind it."""
-        whole = Compressed(sections.append(self, extras))
-        whole.label = self.label
-        return whole
-
 
 class Analysis(NamedTuple):
     """A picture as a model sees it; all of its file but the symbols.
@@ -407,10 +401,10 @@ class Codec:
             self.step,
             analysis.grey,
         )
-        data = Compressed(container.pack(header, payload))
+        data = Compressed(container.pack(header, payload, analysis.sections))
         if analysis.semantics is not None:
             data.label = get_label(analysis.semantics, self.labels)
-        return data.with_sections(analysis.sections)
+        return data
 
     def decode_symbols(self, header: Header, payload: bytes) -> np.ndarray:
         """q, (h, w, latents), from an unpacked file.

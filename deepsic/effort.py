@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepsic.distortion import squared_error
 from deepsic.errors import ModelError
 from deepsic.refine import PLANS, refine
 from deepsic.targets import EFFORTS
@@ -85,9 +86,5 @@ def _gradient(codec: Codec, x: np.ndarray, scale: np.ndarray, q: np.ndarray) -> 
 def cost(codec: Codec, analysis: Analysis, q: np.ndarray, payload: bytes) -> float:
     """R + λ1·D of eq. 4 for one picture, in bits: 8·bytes + λ1/3·squared error."""
     height, width = analysis.rgb.shape[:2]
-    x_hat = codec.reconstruct(q, height, width, analysis.grey)
-    error = 0.0
-    for top in range(0, height, TILE_PIXELS):
-        rows = slice(top, top + TILE_PIXELS)
-        error += float(np.square(x_hat[rows].astype(np.float32) - analysis.rgb[rows]).sum())
+    error = squared_error(analysis.rgb, codec.reconstruct(q, height, width, analysis.grey))
     return 8 * len(payload) + codec.folder.get_lambda1(codec.step) / 3 * error

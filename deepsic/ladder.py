@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepsic import container, store
+from deepsic import container, distortion, store
 from deepsic.codec import Analysis, Codec, Compressed
 from deepsic.errors import ModelError, OutOfReach
 from deepsic.labels import THRESHOLD
@@ -22,11 +22,11 @@ from deepsic.picture import Picture, as_picture
 from deepsic.store import Folder
 from deepsic.targets import Target, choose_target
 
-DEFAULT = "pre-0.5bpp"
 # A file this near below the bytes asked for is near enough.
 NEAR = 0.99
 # By how much rungs differ for each unit of ln λ1, before a picture has told: a file's size, as a
 # logarithm, and its PSNR, dB.
+HIGHEST_PSNR = 150.0
 _GROWTH = {"bytes": 0.5, "psnr": 2.5}
 
 
@@ -140,8 +140,8 @@ class _Search:
     def psnr(self, rung: int, effort: int | None) -> float:
         """Of the picture that a rung's file holds, dB."""
         pixels, _ = self._ladder.codec(rung).decompress(self.file(rung, effort))
-        error = np.mean(np.square(pixels[..., :3].astype(np.float32) - self._picture.rgb))
-        return 10 * math.log10(255**2 / max(float(error), 1e-10))
+        # Steps are found by the differences of this, which infinity has none of.
+        return min(distortion.psnr(self._picture.rgb, pixels[..., :3]), HIGHEST_PSNR)
 
     def run(self, target: Target) -> Reached:
         """See `Ladder.compress`."""
@@ -234,13 +234,13 @@ class _Search:
 
 
 @functools.lru_cache(maxsize=16)
-def _load(model: str, arch: str | None) -> Codec:
-    return Codec(store.find(model, arch))
+def _load(model: str | None, arch: str | None) -> Codec:
+    return Codec(store.choose(model, arch, has_target=False)[0])
 
 
 @functools.lru_cache(maxsize=4)
 def _ladder(model: str | None, arch: str | None) -> Ladder:
-    return Ladder(store.find_shipped(arch or "pre") if model is None else [store.find(model, arch)])
+    return Ladder(store.choose(model, arch, has_target=True))
 
 
 def compress(
@@ -274,7 +274,7 @@ def compress(
     """
     picture = as_picture(x, keep_metadata)
     target = choose_target(bpp=bpp, max_bytes=max_bytes, psnr=psnr, quality=quality)
-    if target is None:
-        return _load(str(model or DEFAULT), arch).compress(picture, threshold, topk, effort=effort)
     named = None if model is None else str(model)
+    if target is None:
+        return _load(named, arch).compress(picture, threshold, topk, effort=effort)
     return _ladder(named, arch).compress(picture, target, threshold, topk, effort).data

@@ -32,13 +32,6 @@ def make(picture: Picture) -> list[Section]:
     return found
 
 
-def append(data: bytes, sections: list[Section]) -> bytes:
-    """A whole file without sections, with some."""
-    if not sections:
-        return data
-    return container.pack(*container.unpack(data), sections)
-
-
 def read_alpha(data: bytes) -> np.ndarray | None:
     """The transparency of a whole file, uint8 (H, W); None if all of it is opaque.
 

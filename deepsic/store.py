@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from deepsic.coding.tables import Tables
 
 VERSION = 2
+# What is compressed with unless something else is asked for.
+DEFAULT_RATE = "0.5bpp"
 CARD = "model.json"
 FINGERPRINT_BYTES = 4
 ARCHS = ("pre", "post")
@@ -330,6 +332,24 @@ def find_shipped(arch: str) -> list[Folder]:
     if not found:
         raise ModelError(f"no {arch} model is shipped under {CHECKPOINTS}.")
     return found
+
+
+def choose(name: str | None, arch: str | None, has_target: bool) -> list[Folder]:
+    """The models to compress with: the named one, or all shipped ones if a target decides.
+
+    Args:
+      name: see `find`; None for shipped models, `pre` ones if the arch is None.
+      arch: whose head is wanted.
+      has_target: whether a rate or quality is asked for (`deepsic.targets`).
+
+    Raises:
+      UnknownModel, ModelError: see `find`.
+    """
+    if name is not None:
+        return [find(name, arch)]
+    if has_target:
+        return find_shipped(arch or "pre")
+    return [find(f"{arch or 'pre'}-{DEFAULT_RATE}")]
 
 
 def find(name: str | pathlib.Path, arch: str | None = None) -> Folder:

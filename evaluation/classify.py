@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepsic import container
+from deepsic import container, distortion
 from deepsic.labels import THRESHOLD
-from evaluation import metrics
 from evaluation.accuracy import best
 from evaluation.cache import Cache, Key, source_digest
 from evaluation.measure import codec_of, model_key
@@ -118,7 +117,7 @@ def _through(codec: Codec, task: ChunkTask) -> Record:
     record = {
         "bytes": [len(data) for data in files],
         "label_bytes": [_label_bytes(data) for data in files],
-        "psnr_rgb": [metrics.psnr(x, y) for x, y in zip(task.x, decoded, strict=True)],
+        "psnr_rgb": [distortion.psnr(x, y) for x, y in zip(task.x, decoded, strict=True)],
         **_head(codec, "float", features, task.among),
         **_head(codec, "dequantised", restored, task.among),
         "compress_s": compress_s,
@@ -134,7 +133,9 @@ def _through(codec: Codec, task: ChunkTask) -> Record:
         record["decoded"] = _answers(decoded, task.classes)
         record["jpeg"] = _answers(others, task.classes)
         record["jpeg_bytes"] = [len(data) for data in jpegs]
-        record["jpeg_psnr_rgb"] = [metrics.psnr(x, y) for x, y in zip(task.x, others, strict=True)]
+        record["jpeg_psnr_rgb"] = [
+            distortion.psnr(x, y) for x, y in zip(task.x, others, strict=True)
+        ]
     return record
 
 

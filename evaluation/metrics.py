@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepsic.distortion import psnr
+
 # MS-SSIM halves the picture four times and then needs 11 pixels.
 MS_SSIM_LEAST_SIDE = 161
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -29,12 +31,6 @@ def luma(x: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.fromarray(x).convert("YCbCr"))[..., 0]
-
-
-def psnr(x: np.ndarray, x_hat: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 arrays of one shape; inf if equal."""
-    error = np.mean(np.square(x.astype(np.float64) - x_hat.astype(np.float64)))
-    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def ms_ssim(x: np.ndarray, x_hat: np.ndarray) -> float:

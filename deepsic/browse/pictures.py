@@ -7,14 +7,16 @@ import collections
 import io
 import os
 from collections.abc import Awaitable, Callable, Hashable
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from deepsic.coding.parallel import processors
 from deepsic.dsicfile import DsicFile
 from deepsic.errors import ModelError
 from deepsic.picture import Picture
 from deepsic.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Of what has been made, bytes.
 CACHE_BYTES = 64 << 20
@@ -148,10 +150,3 @@ def read_original(path: str | os.PathLike, max_pixels: int) -> bytes:
     from deepsic.images import read_picture
 
     return whole(read_picture(path, max_pixels, lambda sentence: None, False).pixels)
-
-
-def psnr(x: np.ndarray, x_hat: np.ndarray) -> float | None:
-    """Of two pictures, uint8 (H, W, 3), in dB; None if they are equal."""
-    difference = x.astype(np.int16) - x_hat
-    error = float(np.mean(np.square(difference, dtype=np.int32)))
-    return 10 * float(np.log10(255**2 / error)) if error else None

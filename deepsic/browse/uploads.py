@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
 import secrets
 from typing import Any
 
@@ -12,6 +13,7 @@ import deepsic
 from deepsic import container, store
 from deepsic.browse import pictures
 from deepsic.codec import Codec
+from deepsic.distortion import psnr
 from deepsic.dsicfile import DsicFile
 from deepsic.images import read_picture
 from deepsic.labels import Label
@@ -61,6 +63,7 @@ class Upload:
         label, x_hat = file.label, file.rgb
         self.png = pictures.whole(file.image)
         width, height = file.size
+        quality = math.inf if x is None else psnr(x, x_hat)
         self.told = {
             "token": self.token,
             "width": width,
@@ -68,7 +71,7 @@ class Upload:
             "bytes": len(self.data),
             "bpp": 8 * len(self.data) / (width * height),
             "original_bytes": None if x is None else len(data),
-            "psnr": None if x is None else pictures.psnr(x, x_hat),
+            "psnr": quality if math.isfinite(quality) else None,
             "model": None if x is None else model,
             **describe(label),
         }

@@ -84,21 +84,15 @@ def _unpack(source: str, out: str) -> int:
     return 1 if bad else 0
 
 
-def _models():
-    from deepsic import store
-
-    if F.bpp is not None:
-        return store.find_shipped(F.arch)
-    if F.model:
-        return [store.find(F.model, F.arch if F["arch"].present else None)]
-    return [store.find(f"{F.arch}-0.5bpp")]
-
-
 def _settings(action: str, source: str, out: str):
+    from deepsic import store
     from deepsic.archives.places import is_address
     from deepsic.bulk.settings import Settings
 
-    folders = _models() if action == "compress" else []
+    arch = F.arch if F["arch"].present else None
+    folders = []
+    if action == "compress":
+        folders = store.choose(F.model or None, arch, has_target=F.bpp is not None)
     return Settings(
         action=action,
         source=source if is_address(source) else str(pathlib.Path(source).absolute()),

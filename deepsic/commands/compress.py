@@ -165,11 +165,8 @@ def find_models() -> list[Folder]:
     """The folders of the models to choose from; raises ModelError."""
     from deepsic import store
 
-    if F.model:
-        return [store.find(F.model, F.arch if F["arch"].present else None)]
-    if _target() is not None:
-        return store.find_shipped(F.arch)
-    return [store.find(f"{F.arch}-0.5bpp")]
+    arch = F.arch if F["arch"].present else None
+    return store.choose(F.model or None, arch, has_target=_target() is not None)
 
 
 @functools.cache

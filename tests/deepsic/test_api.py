@@ -294,3 +294,9 @@ def test_pillow_knows_the_format_whichever_is_imported_first(order):
     code = f"import {order}, PIL.Image as I; print(I.EXTENSION['.dsic'], 'DSIC' in I.OPEN)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "DSIC True\n", done.stderr
+
+
+@pytest.mark.parametrize("arch", ["pre", "post"])
+def test_the_arch_alone_chooses_the_default_model_of_it(x, tmp_path, arch):
+    Image.fromarray(x).save(tmp_path / "a.dsic", arch=arch)
+    assert deepsic.open(tmp_path / "a.dsic").codec.folder.name == f"{arch}-0.5bpp"

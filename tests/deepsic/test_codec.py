@@ -8,9 +8,9 @@ from deepsic import codec as codec_module
 from deepsic import container, saving, store
 from deepsic.codec import Codec
 from deepsic.container import Header
+from deepsic.distortion import psnr
 from deepsic.errors import CorruptFile, ModelError, UnknownModel
 from deepsic.registry import Registry
-from evaluation.metrics import psnr
 from tools.robustness.small_models import make_model, photo
 
 

@@ -6,10 +6,10 @@ import pytest
 import deepsic
 from deepsic import container, store
 from deepsic import ladder as ladders
+from deepsic.distortion import psnr
 from deepsic.errors import OutOfReach
 from deepsic.ladder import Ladder
 from deepsic.targets import Target
-from evaluation.metrics import psnr
 from tools.robustness.small_models import make_model, photo
 
 SIZE = (120, 160)

@@ -11,11 +11,11 @@ import tensorflow as tf
 from deepsic import container, saving, store
 from deepsic.archives import schema
 from deepsic.codec import Codec
+from deepsic.distortion import psnr
 from deepsic.dsicfile import DsicFile
 from deepsic.errors import CorruptFile, ModelError
 from deepsic.quantiser import LOG_GAIN, get_gain
 from deepsic.registry import Registry
-from evaluation.metrics import psnr
 from models.weights import load_networks
 from tools.robustness.small_models import make_model, photo
 

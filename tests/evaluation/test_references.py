@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from data.samples import sample_images
-from evaluation import metrics
+from deepsic.distortion import psnr
 from evaluation.references import JPEG, JPEG2000, REFERENCES, choose
 
 X = sample_images()["coffee"][:192, :256]
@@ -18,7 +18,7 @@ THERE = [r for r in REFERENCES if r.available]
 def test_curves_rise(reference):
     ends = reference.values[0], reference.values[-1]
     files = [reference.encode(X, v) for v in ends]
-    qualities = [metrics.psnr(X, reference.decode(f)) for f in files]
+    qualities = [psnr(X, reference.decode(f)) for f in files]
     assert len(files[0]) < len(files[1])
     assert qualities[0] + 3 < qualities[1]
     assert sorted(reference.values) == list(reference.values)
@@ -31,8 +31,8 @@ def test_the_codecs_of_the_paper_and_of_today_are_there():
 def test_jpeg_2000_has_its_colour_transform():
     plain = io.BytesIO()
     Image.fromarray(X).save(plain, "JPEG2000", quality_mode="rates", quality_layers=[48])
-    weak = metrics.psnr(X, JPEG2000.decode(plain.getvalue()))
-    assert metrics.psnr(X, JPEG2000.decode(JPEG2000.encode(X, 0.5))) > weak + 1
+    weak = psnr(X, JPEG2000.decode(plain.getvalue()))
+    assert psnr(X, JPEG2000.decode(JPEG2000.encode(X, 0.5))) > weak + 1
 
 
 @pytest.mark.parametrize("key", ["jpeg420", "jpeg444"])
