@@ -57,8 +57,8 @@ LARGEST_SIDE = 1 << 30
 EXIF, XMP, ALPHA = 1, 2, 0x83
 CRITICAL = 0x80
 
-_POST, _IMAGENET, _GREY, _SECTIONS = 1, 2, 4, 8
-_KNOWN_FLAGS = _POST | _IMAGENET | _GREY | _SECTIONS
+_POST, _IMAGENET, _GREY, _SECTIONS, _ALPHA = 1, 2, 4, 8, 16
+_KNOWN_FLAGS = _POST | _IMAGENET | _GREY | _SECTIONS | _ALPHA
 
 
 class Semantics(NamedTuple):
@@ -147,6 +147,7 @@ def pack(header: Header, payload: bytes, sections: Sequence[Section] = ()) -> by
     if not (1 <= header.width <= LARGEST_SIDE and 1 <= header.height <= LARGEST_SIDE):
         raise ValueError(f"a picture of {header.width}×{header.height} has no .dsic form.")
     flags = _POST * (header.arch == "post") | _GREY * header.grey | _SECTIONS * bool(sections)
+    flags |= _ALPHA * any(section.kind == ALPHA for section in sections)
     semantics = b""
     if header.semantics is not None:
         semantics = header.semantics.section
@@ -216,12 +217,25 @@ def read_front(data: bytes) -> tuple[Header, int, int | None]:
     except IndexError:
         raise CorruptFile("the file ends inside its header.") from None
     stray = count > MOST_SEMANTICS or (flags & _IMAGENET and semantics is None)
+    stray = stray or (flags & _ALPHA and length is None)
     if check != crc8(data[:end]) or stray or max(width, height) >= LARGEST_SIDE:
         raise CorruptFile("the header is damaged.")
     arch = "post" if flags & _POST else "pre"
     grey = bool(flags & _GREY)
     header = Header(arch, data[7:11], width + 1, height + 1, semantics, data[11], grey)
     return header, end + 1, length
+
+
+def has_alpha(data: bytes) -> bool:
+    """Whether a file's picture has transparency, which the sections must then hold.
+
+    A section cannot tell: one that is damaged may be of any kind.
+
+    Raises:
+      CorruptFile: see `read_header`.
+    """
+    read_front(data)
+    return bool(data[5] & _ALPHA)
 
 
 def _check_version(version: int) -> None:

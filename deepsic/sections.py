@@ -38,16 +38,15 @@ def read_alpha(data: bytes) -> np.ndarray | None:
     Raises:
       CorruptFile: if it is damaged.
     """
-    good, damaged = container.read_sections(data)
-    if ALPHA in damaged or None in damaged:
-        raise CorruptFile("the transparency of the file is damaged or cut off.")
-    for section in good:
+    if not container.has_alpha(data):
+        return None
+    for section in container.read_sections(data)[0]:
         if section.kind == ALPHA:
             from deepsic import alpha
 
             header, _ = container.read_header(data)
             return alpha.decode(section.data, header.height, header.width)
-    return None
+    raise CorruptFile("the transparency of the file is damaged or cut off.")
 
 
 def read_metadata(data: bytes) -> Metadata:

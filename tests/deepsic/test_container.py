@@ -100,6 +100,17 @@ def test_sections_of_unknown_kinds_are_passed_over_unless_they_must_be_understoo
         container.read_sections(data)
 
 
+@given(headers, st.data())
+def test_a_file_keeps_that_it_is_transparent_whatever_becomes_of_its_sections(header, data):
+    whole = bytearray(container.pack(header, b"payload", [Section(ALPHA, b"mask")]))
+    assert container.has_alpha(whole)
+    start = len(whole) - len(b"mask") - 6
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(start, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    assert container.has_alpha(whole)
+    assert not container.has_alpha(container.pack(header, b"payload", [Section(EXIF, b"mask")]))
+
+
 @pytest.mark.parametrize("size", [b"\xff\xff\xff\xff\x07", b"\xff\xff\xff\xff\xff", b"\x05"])
 def test_a_section_that_lies_about_its_size_is_damaged(size):
     section = bytes([EXIF]) + size + b"data"
@@ -136,7 +147,7 @@ def test_any_front_of_a_file_is_a_header_or_damaged(data, right_checksum):
         assert start <= len(each)
 
 
-@pytest.mark.parametrize("bit", range(4, 8))
+@pytest.mark.parametrize("bit", range(5, 8))
 def test_flags_of_the_future_are_refused(bit):
     head = container.MAGIC + bytes([container.VERSION, 1 << bit, 0]) + b"abcd" + bytes(3)
     with pytest.raises(CorruptFile, match="newer"):
