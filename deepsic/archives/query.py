@@ -12,7 +12,7 @@ from deepsic import taxonomy
 from deepsic.archives.schema import schema
 from deepsic.archives.shards import Kinds, Shard
 from deepsic.errors import BadFile
-from deepsic.search.query import Hit
+from deepsic.search.query import Hit, Wanted
 from deepsic.search.reading import Meaning
 from deepsic.search.scan import Failed
 from deepsic.treecode import Description, NodeProbability
@@ -105,18 +105,17 @@ def _printable(path: str) -> str:
     return path if path.isprintable() else ascii(path)[1:-1]
 
 
-def search(shards: Sequence[Shard], word: str, min_probability: float, top: int = 0) -> Result:
+def search(shards: Sequence[Shard], wanted: Wanted, min_probability: float, top: int = 0) -> Result:
     """Rows that show a thing or a kind of it, by their label or else by their alternatives.
 
     Args:
       shards: of the archives.
-      word: an id or a name, whatever its case; a name of several things means all.
+      wanted: what the rows are to show.
       min_probability: of hits, 0 to 1.
       top: how many to keep; 0 for all.
-
     """
     kinds = Kinds()
-    result, meant = Result(shards, kinds, top), _Meant(word, kinds)
+    result, meant = Result(shards, kinds, top), _Meant(wanted, kinds)
     for number, shard in enumerate(shards):
         try:
             for group in shard.groups:
@@ -134,29 +133,32 @@ def failure(path: str, error: BadFile) -> Failed:
 
 
 class _Meant:
-    """Which kinds of rows show a word, and which labels."""
+    """Which kinds of rows show what is wanted, and which labels."""
 
-    def __init__(self, word: str, kinds: Kinds) -> None:
-        self.kinds, self._word, self._flags = kinds, word, [False]
+    def __init__(self, wanted: Wanted, kinds: Kinds) -> None:
+        self.kinds, self._wanted, self._flags = kinds, wanted, [False]
         self._labels: dict[str, bool] = {}
 
     def rows(self, shard: Shard, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of every row of a group: its kind, and whether it shows the word."""
+        """Of every row of a group: its kind, and whether it is wanted."""
         found = self.kinds.read(shard, group)
         for known, node in self.kinds.nodes[len(self._flags) - 1 :]:
-            targets = set(known.nodes_called(self._word))
-            self._flags.insert(-1, not targets.isdisjoint(known.tree.path(node)))
+            self._flags.insert(-1, self._wanted.in_tree(known)(node))
         return found, np.array(self._flags)[found]
 
     def label(self, label: str, name: str) -> bool:
-        """Whether a class that is an alternative is meant."""
+        """Whether a class that is an alternative is wanted."""
         if label not in self._labels:
             known = taxonomy.imagenet()
+            is_wanted = self._wanted.in_tree(known)
             nodes = [n for n in known.nodes_called(label) if known.ids[n] == label]
-            below = {ancestor for n in nodes for ancestor in known.tree.path(n)}
-            self._labels[label] = not below.isdisjoint(known.nodes_called(self._word)) or (
-                self._word.casefold() in (label.casefold(), name.casefold())
+            # Classes of a model that is not here are known by their names alone.
+            own = {label.casefold(), name.casefold()}
+            words, excluded = (
+                {w.casefold() for w in each} for each in (self._wanted.words, self._wanted.excluded)
             )
+            by_name = not nodes and not own.isdisjoint(words) and own.isdisjoint(excluded)
+            self._labels[label] = any(map(is_wanted, nodes)) or by_name
         return self._labels[label]
 
 

@@ -1,13 +1,14 @@
 """Finds pictures by what they show, without decoding them.
 
-    deepsic search ARCHIVE ... --label=dog [--min_probability=0.5] [--top=50] [--html=out.html]
+    deepsic search ARCHIVE ... --label=dog [--not_label=poodle] [--top=50] [--html=out.html]
     deepsic search ARCHIVE ... --stats
 
 ARCHIVE is a folder (searched with its subfolders), a .dsic file or a quoted glob;
 Parquet archives in it are searched too, as are addresses such as s3://bucket/folder.
 --label takes a class, a synset id, or whatever there are kinds of: dog finds every
-breed. `pre` files are answered from their first bytes; of `post` files the features
-are decoded and classified once, and the answers kept in ARCHIVE/.dsic-index.sqlite.
+breed. Given several times, it finds what shows one of the things. `pre` files are
+answered from their first bytes; of `post` files the features are decoded and
+classified once, and the answers kept in ARCHIVE/.dsic-index.sqlite.
 
 Only the front of a `pre` file is read, which has a checksum of its own: damage to
 the picture behind it shows only where pictures are decoded, as by --html. Files that
@@ -30,7 +31,8 @@ from deepsic.search import query, reading
 from deepsic.search.scan import Failed
 
 F = flags.FLAGS
-flags.DEFINE_string("label", None, "What the pictures are to show.")
+flags.DEFINE_multi_string("label", [], "What the pictures are to show; one of several.")
+flags.DEFINE_multi_string("not_label", [], "What is not meant, among what --label finds.")
 flags.DEFINE_float("min_probability", 0.0, "Least probability of a hit.", 0, 1)
 flags.DEFINE_integer("top", 0, "Only the most probable so many; 0 for all.", 0)
 flags.DEFINE_string("html", None, "Write the hits' pictures to a contact sheet.")
@@ -43,8 +45,10 @@ flags.DEFINE_integer("max_pixels", None, "Refuse to decode larger pictures than 
 
 def main(rest: list[str]) -> int:
     """Runs the command with its arguments that are no flags; returns the exit code."""
-    if not rest or F.stats == (F.label is not None):
+    if not rest or F.stats == bool(F.label):
         raise cli.UserError("it takes folders or files, and either --label or --stats.")
+    if F.not_label and not F.label:
+        raise cli.UserError("--not_label takes away from what --label finds; give that too.")
     if F.stats and F.html:
         raise cli.UserError("--html shows the hits of --label, not --stats.")
     if F.originals is not None and not (F.stats and os.path.isdir(F.originals)):
@@ -53,23 +57,25 @@ def main(rest: list[str]) -> int:
     try:
         if F.models:
             _ = models.folders  # complains at once of one that is not there
-        unknown = _check_word(models)
+        wanted = query.Wanted(tuple(F.label), tuple(F.not_label))
+        unknown = _check_words(wanted, models)
         archive = reading.read(rest, models, F.max_pixels, cli.warn)
         if unknown and not archive.shards:
             raise unknown
         if not archive.count and not archive.failed:
             raise cli.UserError(f"{' '.join(rest)}: there is no .dsic file.")
-        undecoded = _print_stats(archive) if F.stats else _print_hits(archive, models, unknown)
+        undecoded = (
+            _print_stats(archive) if F.stats else _print_hits(archive, models, wanted, unknown)
+        )
     except (FileNotFoundError, query.UnknownWord) as error:
         raise cli.UserError(str(error)) from error
     return 1 if archive.failed or undecoded else 0
 
 
-def _check_word(models):
-    """What is wrong with the word; None if nothing is. Rows may know words of models elsewhere."""
+def _check_words(wanted, models):
+    """What is wrong with a word; None if nothing is. Rows may know words of models elsewhere."""
     try:
-        if F.label is not None:
-            query.check_word(F.label, models)
+        query.check_words(wanted, models)
     except query.UnknownWord as error:
         return error
     return None
@@ -87,10 +93,10 @@ def _advise(failed: Failed) -> str:
     return f"{failed.reason.rstrip('.')}; --max_pixels={failed.pixels} allows it."
 
 
-def _print_hits(archive, models, unknown):
+def _print_hits(archive, models, wanted, unknown):
     """Returns what could not be decoded for the sheet."""
-    hits = query.search(archive, F.label, F.min_probability)
-    rows = _search_rows(archive)
+    hits = query.search(archive, wanted, F.min_probability)
+    rows = _search_rows(archive, wanted)
     count = len(hits) + (rows.count if rows else 0)
     if unknown and not count:
         raise unknown
@@ -100,32 +106,32 @@ def _print_hits(archive, models, unknown):
     shown = itertools.islice(hits, F.top) if F.top else hits
     if F.html or F.json:
         shown = list(shown)
-    undecoded = _write_sheet(shown, models) if F.html else []
+    undecoded = _write_sheet(shown, models, wanted) if F.html else []
     if F.json:
         print(json.dumps(_as_json(archive, count, shown, undecoded), indent=1))
         return undecoded
     for hit in shown:
         print(hit)
     listed = min(count, F.top) if F.top else count
-    _report(f"{count} of {archive.count} files show {F.label}", archive, listed, count, rows)
+    _report(f"{count} of {archive.count} files show {wanted}", archive, listed, count, rows)
     return undecoded
 
 
-def _search_rows(archive):
+def _search_rows(archive, wanted):
     """Hits in Parquet archives; None if there are none of these."""
     if not archive.shards:
         return None
     from deepsic.archives import query
 
-    rows = query.search(archive.shards, F.label, F.min_probability, F.top)
+    rows = query.search(archive.shards, wanted, F.min_probability, F.top)
     archive.failed = sorted([*archive.failed, *rows.failed])
     return rows
 
 
-def _write_sheet(hits, models):
+def _write_sheet(hits, models, wanted):
     from deepsic.search import sheet
 
-    failed = sheet.write(F.html, f"{F.label}: {len(hits)} files", hits, models, F.max_pixels)
+    failed = sheet.write(F.html, f"{wanted}: {len(hits)} files", hits, models, F.max_pixels)
     for each in failed:
         cli.warn(f"{each.path} is not on the sheet: {_advise(each)}")
     return failed
@@ -133,7 +139,8 @@ def _write_sheet(hits, models):
 
 def _as_json(archive, count, shown, undecoded):
     return {
-        "label": F.label,
+        "labels": F.label,
+        "not_labels": F.not_label,
         "files": archive.count,
         "hits": count,
         "shown": [_hit_as_json(hit) for hit in shown],

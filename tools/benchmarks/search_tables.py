@@ -54,7 +54,9 @@ def search_table(truth, archive, flat):
     lines.append("|---" * (5 + 2 * len(flat)) + "|")
     for node in truth.queries():
         relevant, below = truth.relevant(node), truth.below(node)
-        hits = [{h.file.path for h in query.search(archive, truth.known.ids[node])}]
+        hits = [
+            {h.file.path for h in query.search(archive, query.Wanted((truth.known.ids[node],)))}
+        ]
         hits += [{p for p, c in ids.items() if c in below} for ids in flat.values()]
         scores = " | ".join(score(h, relevant) for h in hits)
         row = f"{truth.known.names[node]} | {len(below)} | {len(relevant)} | {scores}"

@@ -62,15 +62,28 @@ def test_unpacked_files_are_the_packed_ones(packed, loose, tmp_path):
     assert "--overwrite" in err
 
 
-def test_a_search_finds_in_rows_what_it_finds_in_files(packed, loose):
-    word = "--label=vertebrate"
-    files, _ = call("search.py", loose, word, "--json", code=1)
-    rows, err = call("search.py", packed, word, "--json")
+@pytest.mark.parametrize(
+    ("words", "hits"),
+    [
+        (["--label=vertebrate"], 4),
+        (["--label=dog", "--label=church"], 3),
+        (["--label=vertebrate", "--not_label=dog"], 3),
+        (["--label=vertebrate", "--not_label=dog", "--not_label=fish"], 2),
+    ],
+)
+def test_a_search_finds_in_rows_what_it_finds_in_files(packed, loose, words, hits):
+    files, _ = call("search.py", loose, *words, "--json", code=1)
+    rows, _ = call("search.py", packed, *words, "--json")
     files, rows = json.loads(files), json.loads(rows)
     for hit in files["shown"]:
         hit["path"] = hit["path"].removeprefix(f"{loose}/")
     assert rows["shown"] == files["shown"]
     assert (rows["hits"], rows["files"]) == (files["hits"], 7)
+    assert rows["hits"] == hits
+
+
+def test_the_most_probable_rows_are_listed(packed):
+    word = "--label=vertebrate"
     out, err = call("search.py", packed, word, "--min_probability=0.75", "--top=2")
     assert out.splitlines() == ["fish.dsic: tench (90%)", "in/dog.dsic: English springer (80%)"]
     assert "3 of 7 files show vertebrate; 2 rows have a reason instead of a file" in err
