@@ -1,6 +1,6 @@
 """Decibels above other codecs at the same rate, picture by picture, and where they are won.
 
-    python -m tools.benchmarks.versus --images='photographs/*.png' [--models=pre-0.5bpp,…] [--crop=768]
+    python -m tools.benchmarks.versus --images='photographs/*.png' [--models=…] [--crop=768]
 
 PSNR of each model's files less that of the other codec at each picture's own rate, means over
 the pictures; codecs with a quality in place of a rate are interpolated between the two files

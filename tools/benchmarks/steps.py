@@ -1,0 +1,107 @@
+"""What quantiser steps between the trained ones lose, and a figure of it.
+
+    python -m tools.benchmarks.steps --images='kodak/*.png' [--every=8] [--out=steps.png]
+
+Every model is trained at a few rates; the steps between them only scale its features. Mean
+curves over the pictures: the trained points, joined as evaluate.py joins curves, and every few
+steps between. The loss is the rate of a step above the joined curve at its PSNR.
+"""
+
+import glob
+
+from absl import flags
+
+from deepsic import cli
+
+F = flags.FLAGS
+flags.DEFINE_string("images", None, "Glob of pictures.", required=True)
+flags.DEFINE_integer("every", 8, "Measure one step of so many.", 1)
+flags.DEFINE_string("out", "steps.png", "File of the figure.")
+
+
+def measure(codec, pictures, steps):
+    """Mean bits per pixel and PSNR at some steps, two arrays."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from deepsic.distortion import psnr
+
+    sums = np.zeros((2, len(steps)))
+    for x in tqdm(pictures, desc=codec.folder.path.name, leave=False):
+        analysis = codec.analyse(x)
+        for i, step in enumerate(steps):
+            at = codec.at(step)
+            data = at.encode(analysis, effort=0)
+            sums[:, i] += 8 * len(data) / (x.shape[0] * x.shape[1]), psnr(x, at.decompress(data)[0])
+    return sums / len(pictures)
+
+
+def losses(bpp, psnr, trained):
+    """Rate above the curve through the trained points at each point's PSNR, in percent."""
+    import numpy as np
+    from scipy.interpolate import Akima1DInterpolator
+
+    if trained.sum() < 3:
+        at = np.interp(psnr, psnr[trained], np.log(bpp[trained]))
+    else:
+        at = Akima1DInterpolator(psnr[trained], np.log(bpp[trained]))(psnr)
+    return 100 * (bpp / np.exp(at) - 1)
+
+
+def draw(curves, path):
+    """Writes the figure: curves above, losses below."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (above, below) = plt.subplots(
+        2, 1, sharex=True, figsize=(8, 8), height_ratios=(2, 1), layout="constrained"
+    )
+    for name, (bpp, quality, trained, loss) in curves.items():
+        (line,) = above.plot(bpp, quality, ".-", label=name, linewidth=1)
+        above.plot(bpp[trained], quality[trained], "o", color=line.get_color())
+        below.plot(bpp, loss, ".-", color=line.get_color(), linewidth=1)
+    above.set_ylabel("PSNR (RGB), dB")
+    above.legend(title="circles: rates that were trained")
+    below.axhline(0, color="grey", linewidth=0.5)
+    below.set_ylabel("rate above the curve\nthrough the circles, %")
+    below.set_xlabel("bits per pixel")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def main(rest):
+    import numpy as np
+
+    from deepsic import store
+    from deepsic.codec import Codec
+    from deepsic.config import STEPS_PER_GAIN
+    from deepsic.images import read_image
+    from evaluation import tables
+
+    paths = sorted(glob.glob(F.images, recursive=True))
+    if rest or not paths:
+        raise cli.UserError(f"no file matches {F.images}.")
+    pictures = [read_image(path) for path in paths]
+    folders = {f.path: f for f in store.find_shipped("pre")}.values()
+    curves, lines = {}, []
+    for folder in sorted(folders, key=lambda f: f.get_lambda1(0)):
+        every = {*range(0, folder.config.steps, F.every)}
+        steps = sorted(every | {*range(0, folder.config.steps, STEPS_PER_GAIN)})
+        bpp, quality = measure(Codec(folder), pictures, steps)
+        trained = np.array([step % STEPS_PER_GAIN == 0 for step in steps])
+        loss = losses(bpp, quality, trained)
+        curves[folder.path.name] = bpp, quality, trained, loss
+        for step, *values in zip(steps, bpp, quality, loss, strict=True):
+            shown = (f"{v:{f}}" for v, f in zip(values, (".3f", ".2f", "+.1f"), strict=True))
+            lines.append([folder.path.name, str(step), *shown])
+    print(tables.as_text(("model", "step", "bpp", "PSNR", "loss %"), lines))
+    draw(curves, F.out)
+    print(f"Look at {F.out}")
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)
