@@ -22,12 +22,12 @@ from deepsic.colour import is_grey
 from deepsic.config import ModelConfig
 from deepsic.container import Header, Semantics
 from deepsic.errors import CorruptFile, ModelError
+from deepsic.folders import Folder
 from deepsic.head import Head
 from deepsic.labels import THRESHOLD, Label, get_label
 from deepsic.picture import Picture, as_picture
 from deepsic.pretrained import LEAST_SIDE
 from deepsic.quantiser import Quantiser
-from deepsic.store import Folder
 from deepsic.targets import DEFAULT_EFFORT
 from deepsic.tiling import tiled
 from deepsic.treecode import MOST_ALTERNATIVES

@@ -13,8 +13,8 @@ from deepsic.pretrained import PretrainedHead
 from deepsic.thumbnail import choose_pixels, thumbnail
 
 if TYPE_CHECKING:
+    from deepsic.folders import Folder
     from deepsic.runtimes import Runtime
-    from deepsic.store import Folder
 
 # Side of a tile for classification; changing it changes labels.
 DESCRIBED_PIXELS = 1024

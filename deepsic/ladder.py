@@ -17,9 +17,9 @@ import numpy as np
 from deepsic import container, distortion, store
 from deepsic.codec import Analysis, Codec, Compressed
 from deepsic.errors import ModelError, OutOfReach
+from deepsic.folders import Folder
 from deepsic.labels import THRESHOLD
 from deepsic.picture import Picture, as_picture
-from deepsic.store import Folder
 from deepsic.targets import Target, choose_target
 
 # A file this near below the bytes asked for is near enough.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from deepsic.config import ModelConfig
-    from deepsic.store import Folder
+    from deepsic.folders import Folder
     from deepsic.thumbnail import LinearMap
 
 CARD = "network.json"

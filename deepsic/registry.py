@@ -13,8 +13,8 @@ from deepsic.errors import UnknownModel
 if TYPE_CHECKING:
     from deepsic.codec import Codec
     from deepsic.container import Header
+    from deepsic.folders import Folder
     from deepsic.labels import Labels
-    from deepsic.store import Folder
 
 
 class Registry:
@@ -47,11 +47,11 @@ class Registry:
 
     def folder(self, header: Header) -> Folder:
         """The model of a file, at its step; raises UnknownModel if it is not here."""
-        from deepsic import store
+        from deepsic import folders
 
         for folder in self.folders:
             if header.fingerprint in folder.fingerprints and header.arch in folder.archs:
-                found = store.open_folder(folder.path, header.arch)
+                found = folders.open_folder(folder.path, header.arch)
                 return dataclasses.replace(found, step=header.step)
         where = "no model at hand is that one"
         if not self._shipped:

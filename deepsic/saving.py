@@ -1,4 +1,4 @@
-"""Writes model folders (`deepsic.store`)."""
+"""Writes model folders (`deepsic.folders`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from deepsic.files import write_together
+from deepsic.folders import CARD, FINGERPRINT_BYTES, VERSION, Folder
 from deepsic.labels import Labels
-from deepsic.store import CARD, FINGERPRINT_BYTES, VERSION, Folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepsic import images, store
+from deepsic import folders, images, store
 from deepsic.errors import ModelError
 from evaluation import metrics
 from evaluation.cache import Cache, Key, digest, source_digest
@@ -69,7 +69,7 @@ class Subject:
     settings: tuple[str, ...]
 
     @classmethod
-    def of_model(cls, folder: store.Folder, name: str, curve: str = "") -> Subject:
+    def of_model(cls, folder: folders.Folder, name: str, curve: str = "") -> Subject:
         setting = folder.identity
         curve = curve or f"{OURS} {folder.config.arch}"
         return cls(curve, name, folder.reference, (setting,))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from data.sources import Source
-from deepsic import store
+from deepsic import folders
 from deepsic.labels import Labels
 from evaluation import (
     calibration,
@@ -38,7 +38,7 @@ HEADS = ("model", "who", "sees", "classes", "bpp", "top-1", "95%", "top-5", "95%
 def run(
     source: Source,
     name: str,
-    models: Sequence[tuple[str, store.Folder]],
+    models: Sequence[tuple[str, folders.Folder]],
     out: pathlib.Path,
     *,
     jobs: int,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from data.sources import Source
-from deepsic import store, workers
+from deepsic import folders, workers
 from deepsic.labels import Labels
 from evaluation import classifier
 from evaluation.cache import Cache, Key
@@ -75,7 +75,7 @@ class Measured:
 
 
 def open_subjects(
-    models: Sequence[tuple[str, store.Folder]],
+    models: Sequence[tuple[str, folders.Folder]],
     classes: Sequence[str],
     report: Callable[[str], None],
 ) -> list[ModelUnderTest]:

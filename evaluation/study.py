@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from deepsic import store
+from deepsic import folders
 from evaluation import bd, curves, plots, rate_distortion, tables
 from evaluation.cache import Cache
 from evaluation.measure import OURS, Subject
@@ -27,7 +27,7 @@ class Complaints:
         self.count += 1
 
 
-def named(folders: Sequence[store.Folder]) -> list[tuple[str, store.Folder]]:
+def named(folders: Sequence[folders.Folder]) -> list[tuple[str, folders.Folder]]:
     """Models with names for the tables: their own, or whole paths where those agree."""
     names = [f.name for f in folders]
     return [
@@ -36,14 +36,14 @@ def named(folders: Sequence[store.Folder]) -> list[tuple[str, store.Folder]]:
 
 
 def merge_heads(
-    models: Sequence[tuple[str, store.Folder]],
-) -> tuple[list[tuple[str, store.Folder]], str]:
+    models: Sequence[tuple[str, folders.Folder]],
+) -> tuple[list[tuple[str, folders.Folder]], str]:
     """One model for each codec: `pre` and `post` of one folder code pictures alike.
 
     Returns:
       The models that are left, and a sentence on those that are not; empty if all are.
     """
-    kept: dict[tuple[pathlib.Path, int], tuple[str, store.Folder]] = {}
+    kept: dict[tuple[pathlib.Path, int], tuple[str, folders.Folder]] = {}
     merged = []
     for name, folder in sorted(models, key=lambda m: m[1].arch != "pre"):
         key = folder.path, folder.step
@@ -57,7 +57,7 @@ def merge_heads(
     return left, f"{', '.join(merged)}: the same codec as pre's, with another head; measured once."
 
 
-def curve_of(folder: store.Folder, models: Sequence[tuple[str, store.Folder]]) -> str:
+def curve_of(folder: folders.Folder, models: Sequence[tuple[str, folders.Folder]]) -> str:
     """The curve of a model: all are one, unless both architectures are among them."""
     archs = {f.arch for _, f in models}
     return OURS if len(archs) == 1 else f"{OURS} {folder.arch}"
@@ -65,7 +65,7 @@ def curve_of(folder: store.Folder, models: Sequence[tuple[str, store.Folder]]) -
 
 def run(
     paths: Sequence[str],
-    models: Sequence[tuple[str, store.Folder]],
+    models: Sequence[tuple[str, folders.Folder]],
     references: Sequence[Reference],
     out: pathlib.Path,
     *,

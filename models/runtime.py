@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepsic.coding.rangecoder import PythonCoder, RangeCoder
-from deepsic.store import Folder
+from deepsic.folders import Folder
 from models.gradient import squared_error_gradient
 from models.weights import load_networks
 

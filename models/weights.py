@@ -1,6 +1,6 @@
 """Names of a model's weights in its folder: explicit, and the same whatever Keras calls them.
 
-The names are part of a model folder (`deepsic.store`), so they stay. A layer that is added to
+The names are part of a model folder (`deepsic.folders`), so they stay. A layer that is added to
 a network is added here; `named_variables` complains of one that was forgotten.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deepsic import graphs, saving, store
+from deepsic import folders, graphs, saving
 from deepsic.effort import CURVATURE
 from deepsic.errors import ModelError
 from deepsic.labels import Labels
@@ -123,7 +123,7 @@ def _head(
     yield "fc2", head.fc2
 
 
-def load_networks(folder: store.Folder) -> DeepSIC:
+def load_networks(folder: folders.Folder) -> DeepSIC:
     """The Keras networks of a model, with their weights.
 
     Folders have no context-aware rate term, which only training needs; it is random here.
@@ -143,7 +143,7 @@ def load_networks(folder: store.Folder) -> DeepSIC:
     return model
 
 
-def copy_weights(folder: store.Folder, model: DeepSIC) -> list[str]:
+def copy_weights(folder: folders.Folder, model: DeepSIC) -> list[str]:
     """Starts a model from another one's weights, where the shapes agree.
 
     Returns:
@@ -185,7 +185,7 @@ def _part(
     mine = {n: a for n, a in arrays.items() if n.startswith(HEAD) == is_head}
     known = arrays if is_head else mine
     empty = {n: graphs.take_out(graph, known, folded) for n, graph in made.items()}
-    fields = {k: v for k, v in config.items() if (k in store.HEAD_FIELDS) == is_head}
+    fields = {k: v for k, v in config.items() if (k in folders.HEAD_FIELDS) == is_head}
     return saving.Part(fields, mine, empty)
 
 
@@ -197,7 +197,7 @@ def save(
     card: dict[str, Any],
     lambda1: Sequence[float] = (),
     curvature: np.ndarray | None = None,
-) -> store.Folder:
+) -> folders.Folder:
     """Writes a whole model folder, its networks for either runtime.
 
     Args:

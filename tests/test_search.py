@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepsic import container, store
+from deepsic import container, folders
 from deepsic.codec import Codec
 from deepsic.labels import Labels
 from deepsic.search import index
@@ -154,7 +154,7 @@ def with_labels(folder, target, labels):
     card = json.loads((target / "model.json").read_text())
     card["sha256"]["labels.json"] = hashlib.sha256(text).hexdigest()
     (target / "model.json").write_text(json.dumps(card))
-    return store.open_folder(target)
+    return folders.open_folder(target)
 
 
 def test_classes_of_ones_own_are_found_with_their_groups(pre, tmp_path):
@@ -175,7 +175,7 @@ def test_classes_of_ones_own_are_found_with_their_groups(pre, tmp_path):
 
 def test_labels_that_make_no_tree_are_damaged(pre, tmp_path):
     labels = Labels(["cat", "hound", "bus"], ["cat", "hound", "bus"], None, {"cat": "cat"})
-    with pytest.raises(store.ModelError, match=r"labels\.json is damaged"):
+    with pytest.raises(folders.ModelError, match=r"labels\.json is damaged"):
         _ = with_labels(pre, tmp_path / "m", labels).labels
 
 

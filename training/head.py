@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.sources import Source
-from deepsic import saving, store
+from deepsic import folders, saving
 from deepsic.codec import Codec
 from deepsic.config import PRETRAINED_CLASSES, Arch, HeadInput, ModelConfig
 from deepsic.labels import Labels
@@ -36,7 +36,7 @@ LABELLED = 300
 
 
 def make(
-    folder: store.Folder,
+    folder: folders.Folder,
     config: ModelConfig,
     paths: Sequence[pathlib.Path],
     labelled: Source,
@@ -44,7 +44,7 @@ def make(
     out: pathlib.Path,
     card: dict[str, Any],
     report: Callable[[str], None],
-) -> store.Folder:
+) -> folders.Folder:
     """Writes out/model: a codec with a new head.
 
     Args:
@@ -89,7 +89,9 @@ def make(
     return save(out / "model", folder, model, card)
 
 
-def config_of(folder: store.Folder, arch: Arch, head_input: HeadInput = "features") -> ModelConfig:
+def config_of(
+    folder: folders.Folder, arch: Arch, head_input: HeadInput = "features"
+) -> ModelConfig:
     """The configuration of a codec with a pretrained head, whatever head it has now."""
     return dataclasses.replace(
         folder.config,
@@ -100,7 +102,7 @@ def config_of(folder: store.Folder, arch: Arch, head_input: HeadInput = "feature
     )
 
 
-def load(folder: store.Folder, config: ModelConfig) -> DeepSIC:
+def load(folder: folders.Folder, config: ModelConfig) -> DeepSIC:
     """The networks of a model with a pretrained head whose map is not solved yet."""
     model = DeepSIC(config)
     model.create_variables()
@@ -109,8 +111,8 @@ def load(folder: store.Folder, config: ModelConfig) -> DeepSIC:
 
 
 def save(
-    path: pathlib.Path, codec: store.Folder, model: DeepSIC, card: dict[str, Any]
-) -> store.Folder:
+    path: pathlib.Path, codec: folders.Folder, model: DeepSIC, card: dict[str, Any]
+) -> folders.Folder:
     """Writes a model folder: another one's codec and tables, as they are, with this head."""
     arch, newest = model.config.arch, codec.fingerprints[0].hex()
     files = {n: codec.read(n) for n in codec.checksums if not n.startswith(("heads/", "tables/"))}
@@ -120,7 +122,7 @@ def save(
     return written
 
 
-def calibrate(folder: store.Folder, labelled: Source, truth_of: Sequence[int]) -> float:
+def calibrate(folder: folders.Folder, labelled: Source, truth_of: Sequence[int]) -> float:
     """The temperature that a model needs, as its files are labelled."""
     step = max(1, labelled.count // LABELLED)
     pictures, truth = [], []

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data.sources import Source
-from deepsic import saving, store
+from deepsic import folders, saving
 from deepsic.config import STEPS_PER_GAIN, ModelConfig
 from deepsic.labels import Labels
 from deepsic.quantiser import Quantiser
@@ -54,7 +54,7 @@ def build_model(
     config: ModelConfig,
     settings: TrainSettings,
     strategy: tf.distribute.Strategy,
-    init_from: store.Folder | None,
+    init_from: folders.Folder | None,
 ) -> DeepSIC:
     """A model with its variables made, random or copied from another one and scaled."""
     tf.keras.utils.set_random_seed(settings.seed)
@@ -74,7 +74,7 @@ def start(
     settings: TrainSettings,
     source: Source,
     extra: Source | None,
-    init_from: store.Folder | None,
+    init_from: folders.Folder | None,
 ) -> None:
     """Whatever a run begins with that is measured on pictures."""
     adds_gains = init_from is not None and model.config.gains and not init_from.config.gains
@@ -96,7 +96,7 @@ def start_linear(model: DeepSIC, settings: TrainSettings, x: np.ndarray) -> None
 
 
 def start_gains(
-    model: DeepSIC, settings: TrainSettings, init_from: store.Folder, x: np.ndarray
+    model: DeepSIC, settings: TrainSettings, init_from: folders.Folder, x: np.ndarray
 ) -> None:
     """Gives a model of one rate that training starts from several, see `training.add_gains`."""
     ratio = lambdas(settings, model.config.gains) / settings.lambda1
@@ -200,8 +200,12 @@ def fit_tables(model: DeepSIC, context: ContextSettings, maps: np.ndarray, seed:
 
 
 def refit(
-    folder: store.Folder, context: ContextSettings, source: Source, extra: Source | None, seed: int
-) -> store.Folder:
+    folder: folders.Folder,
+    context: ContextSettings,
+    source: Source,
+    extra: Source | None,
+    seed: int,
+) -> folders.Folder:
     """Adds new coding tables to a finished model."""
     model = weights.load_networks(folder)
     return saving.add_tables(folder, fit_all_tables(model, context, source, extra, seed))
@@ -239,8 +243,8 @@ def export(
     extra: Source | None,
     context: ContextSettings,
     card: dict,
-    init_from: store.Folder | None,
-) -> store.Folder:
+    init_from: folders.Folder | None,
+) -> folders.Folder:
     """Fits the coding tables to a trained model and writes it to out/model."""
     model, settings = run.model, run.settings
     averaged = use_better(model, run.optimisers, settings, source, extra)

@@ -31,9 +31,9 @@ from deepsic.pairing import Job
 from deepsic.targets import DEFAULT_EFFORT, EFFORTS, Target, choose_target
 
 if TYPE_CHECKING:
+    from deepsic.folders import Folder
     from deepsic.ladder import Reached
     from deepsic.picture import Picture
-    from deepsic.store import Folder
 
     Encode = Callable[[Picture], Reached]
 

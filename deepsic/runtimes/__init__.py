@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from deepsic.coding.rangecoder import RangeCoder
-    from deepsic.store import Folder
+    from deepsic.folders import Folder
 
 # The second stands above this package, with the networks that it runs; it is looked for by
 # name, and is there in a clone of the whole project.

@@ -14,8 +14,8 @@ import numpy as np
 from deepsic.coding.parallel import processors
 from deepsic.coding.rangecoder import PythonCoder, RangeCoder
 from deepsic.errors import ModelError
+from deepsic.folders import Folder
 from deepsic.pretrained import open_network
-from deepsic.store import Folder
 
 # The graph that all models with a pretrained head share.
 NETWORK = "network"

@@ -5,7 +5,7 @@ import pytest
 
 from data.samples import sample_images
 from deepsic import codec as codec_module
-from deepsic import container, saving, store
+from deepsic import container, folders, saving
 from deepsic.codec import Codec
 from deepsic.container import Header
 from deepsic.distortion import psnr
@@ -139,4 +139,4 @@ def test_damaged_model_files_are_named(tmp_path, name):
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
     with pytest.raises(ModelError, match=str(path)):
-        Codec(store.open_folder(folder.path)).compress(photo(16, 16))
+        Codec(folders.open_folder(folder.path)).compress(photo(16, 16))

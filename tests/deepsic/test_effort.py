@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepsic import container, store
+from deepsic import container, folders
 from deepsic import effort as efforts
 from deepsic.codec import Codec
 from deepsic.errors import ModelError
@@ -66,7 +66,7 @@ def test_tiles_refine_as_the_whole_does(codec, monkeypatch):
 def test_the_default_is_what_the_model_knows(codec, pre):
     x = photo(64, 64)
     assert codec.compress(x) == codec.compress(x, effort=DEFAULT_EFFORT)
-    plain = Codec(store.open_folder(pre.path))
+    plain = Codec(folders.open_folder(pre.path))
     plain.__dict__["curvature"] = None
     assert plain.compress(x) == plain.compress(x, effort=0)
     with pytest.raises(ModelError, match="effort 0 only"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepsic import container, saving, store
+from deepsic import container, folders, saving, store
 from deepsic.archives import schema
 from deepsic.codec import Codec
 from deepsic.distortion import psnr
@@ -115,9 +115,9 @@ def test_steps_that_no_model_has_are_refused(codec):
 def test_steps_are_named_by_the_manifest(folder, tmp_path, monkeypatch):
     place = tmp_path / "shelf" / "one"
     shutil.copytree(folder.path, place)
-    manifest = json.loads((place / store.CARD).read_text())
+    manifest = json.loads((place / folders.CARD).read_text())
     manifest["rates"]["names"] = {"0.2bpp": 10, "0.4bpp": 50}
-    (place / store.CARD).write_text(json.dumps(manifest))
+    (place / folders.CARD).write_text(json.dumps(manifest))
     monkeypatch.setattr(store, "CHECKPOINTS", place.parent)
     arch = folder.arch
     assert [f.name for f in store.shipped()] == [f"{arch}-0.2bpp", f"{arch}-0.4bpp"]
@@ -135,7 +135,7 @@ def test_steps_are_named_by_the_manifest(folder, tmp_path, monkeypatch):
 
 def test_a_refit_keeps_the_names_of_steps(folder, tmp_path):
     shutil.copytree(folder.path, tmp_path / "m")
-    old = store.open_folder(tmp_path / "m")
+    old = folders.open_folder(tmp_path / "m")
     old.manifest["rates"]["names"] = {"low": 3}
     new = saving.add_tables(old, saving.bundle({0: old_table(old, 64)}))
     assert new.named_steps == {"low": 3}
@@ -157,6 +157,6 @@ def test_damaged_gains_are_told(folder, tmp_path, damage, monkeypatch):
         wrong = good[LOG_GAIN][:2] if damage == "shape" else np.full_like(good[LOG_GAIN], 30)
         return {} if damage == "missing" else {LOG_GAIN: wrong}
 
-    monkeypatch.setattr(store.Folder, "codec_weights", spoiled)
+    monkeypatch.setattr(folders.Folder, "codec_weights", spoiled)
     with pytest.raises(ModelError, match=LOG_GAIN):
         Codec(folder)

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from deepsic import runtimes, saving, store
+from deepsic import folders, runtimes, saving
 from deepsic.errors import BadFile, ModelError
 from tests.deepsic.untrusted import (
     WEIGHTS,
@@ -104,7 +104,7 @@ def test_a_folders_card_names_no_file_outside_of_it(copy, tmp_path):
     digest = hashlib.sha256(b"mine").hexdigest()
     edit_card(copy, sha256={"../secret": digest})
     with pytest.raises(ModelError, match=r"model\.json is damaged"):
-        store.open_folder(copy)
+        folders.open_folder(copy)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_folders_card_names_no_file_outside_of_it(copy, tmp_path):
 def test_a_folders_card_names_tables_by_fingerprints(copy, tables):
     edit_card(copy, tables=tables)
     with pytest.raises(ModelError, match=r"model\.json is damaged"):
-        store.open_folder(copy)
+        folders.open_folder(copy)
 
 
 @pytest.mark.parametrize("name", [*WEIGHTS, "codec/config.json", "labels.json", "model.json"])
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(copy):
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, old[1]))
     try:
         with pytest.raises(BadFile, match=r"npz cannot be written: File too large"):
-            saving.add_tables(store.open_folder(copy), bytes(40_000))
+            saving.add_tables(folders.open_folder(copy), bytes(40_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
     assert contents(copy) == before

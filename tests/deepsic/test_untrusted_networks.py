@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from deepsic import store
+from deepsic import folders
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.coding.tables import Tables
 from deepsic.errors import ModelError
@@ -92,4 +92,4 @@ def test_tables_of_other_shapes_are_refused(copy):
         for other in (array[None], array[..., :0], np.zeros((), np.int8), array.astype(float)):
             replace(copy, name, npz(**(good | {key: other})))
             with pytest.raises(ModelError, match="coding table"):
-                store.open_folder(copy).tables()[0]()
+                folders.open_folder(copy).tables()[0]()

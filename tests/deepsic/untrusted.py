@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from deepsic import store
+from deepsic import folders
 from deepsic.codec import Codec
 
 WEIGHTS = ["codec/weights.npz", "heads/pre/weights.npz"]
@@ -52,17 +52,17 @@ def replace(folder, name, data):
 
 
 def edit_card(folder, **values):
-    card = json.loads((folder / store.CARD).read_text())
+    card = json.loads((folder / folders.CARD).read_text())
     sums = card["sha256"]
     card |= values
     if isinstance(card["sha256"], dict):
         card["sha256"] = sums | card["sha256"]
-    (folder / store.CARD).write_text(json.dumps(card))
+    (folder / folders.CARD).write_text(json.dumps(card))
 
 
 def load(folder, runtime="litert"):
     """The model, of which everything has been read once."""
-    codec = Codec(store.open_folder(folder), runtime=runtime)
+    codec = Codec(folders.open_folder(folder), runtime=runtime)
     codec.decompress(codec.compress(np.zeros((16, 16, 3), np.uint8)))
     return codec
 

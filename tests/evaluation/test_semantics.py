@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from data.sources import open_source
-from deepsic import store
+from deepsic import folders
 from deepsic.codec import Codec
 from evaluation import (
     classifier,
@@ -175,7 +175,7 @@ def test_models_of_other_classes_are_left_out(source, tmp_path, capsys):
 
 
 def test_answers_are_numbered_as_the_set_does(source, pre, tmp_path):
-    folder = store.open_folder(pre.path)
+    folder = folders.open_folder(pre.path)
     (subject,) = semantics.open_subjects([("pre", folder)], source.labels[::-1], print)
     assert subject.order.tolist() == [2, 1, 0]
     (fewer,) = semantics.open_subjects([("pre", folder)], source.labels[1:], print)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepsic import store
+from deepsic import folders
 from deepsic.codec import Codec
 from evaluation import measure, rate_distortion, study
 from evaluation.cache import Cache
@@ -138,7 +138,7 @@ def test_another_model_of_the_same_name_is_measured(
     copy, pre, post, pictures, tmp_path, monkeypatch
 ):
     other = shutil.copytree(pre.path, tmp_path / "other" / "pre")
-    folder = store.open_folder(other)
+    folder = folders.open_folder(other)
     model = weights.load_networks(folder)
     model.semantics.fc2.bias.assign_add([3.0, 0.0, 0.0])
     saved = weights.save(other, model, folder.read_tables(), folder.labels, {})
@@ -211,7 +211,7 @@ def test_several_processes_measure_the_same(results, pre, pictures, tmp_path):
 
 
 def test_models_of_one_name_are_told_apart(pre, tmp_path):
-    other = store.open_folder(shutil.copytree(pre.path, tmp_path / "pre"))
+    other = folders.open_folder(shutil.copytree(pre.path, tmp_path / "pre"))
     assert [name for name, _ in study.named([pre, other])] == [str(pre.path), str(other.path)]
     assert study.named([pre])[0][0] == "pre"
 

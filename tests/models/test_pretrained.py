@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import deepsic
 from data.samples import sample_images
-from deepsic import pretrained, runtimes, store, taxonomy
+from deepsic import folders, pretrained, runtimes, taxonomy
 from deepsic.codec import Codec
 from deepsic.config import ModelConfig
 from deepsic.errors import ModelError
@@ -151,10 +151,10 @@ def damaged(change, folder, tmp_path):
     name = f"heads/{folder.arch}/weights.npz"
     arrays = change(dict(np.load(path / name)))
     np.savez(path / name, **arrays)
-    manifest = json.loads((path / store.CARD).read_text())
+    manifest = json.loads((path / folders.CARD).read_text())
     manifest["sha256"][name] = hashlib.sha256((path / name).read_bytes()).hexdigest()
-    (path / store.CARD).write_text(json.dumps(manifest))
-    return Codec(store.open_folder(path))
+    (path / folders.CARD).write_text(json.dumps(manifest))
+    return Codec(folders.open_folder(path))
 
 
 @pytest.mark.parametrize(

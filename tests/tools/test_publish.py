@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 
-from deepsic import store
+from deepsic import folders, store
 from evaluation.curves import KODAK
 from tests.test_commands import call
 from tools.robustness.small_models import make_model
@@ -17,7 +17,7 @@ def files_in(folder):
 def publish(checkpoints, *arguments):
     """Runs the tool on another folder of shipped models."""
     code = (
-        "import pathlib, sys; from deepsic import cli, store;"
+        "import pathlib, sys; from deepsic import cli, folders, store;"
         f"store.CHECKPOINTS = pathlib.Path({str(checkpoints)!r});"
         "from tools.release import publish; cli.run(publish.main, '')"
     )
@@ -46,22 +46,22 @@ def test_a_model_replaces_an_older_one_and_gets_its_own_figures(tmp_path, pre):
     shipped = tmp_path / "checkpoints"
     other = make_model(tmp_path / "other", "post", ["cat", "dog"])
     publish(shipped, f"--model={other.path}", "--name=m", "--data=Nothing.")
-    old = store.open_folder(shipped / "m").fingerprints[0].hex()
+    old = folders.open_folder(shipped / "m").fingerprints[0].hex()
     publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")
-    folder = store.open_folder(shipped / "m")
+    folder = folders.open_folder(shipped / "m")
     assert folder.config.arch == "pre"
-    assert files_in(shipped / "m") == {store.CARD, *folder.manifest["sha256"]}
+    assert files_in(shipped / "m") == {folders.CARD, *folder.manifest["sha256"]}
     # Once more from itself, which must not lose it.
     publish(shipped, f"--model={shipped / 'm'}", "--name=m", "--data=Something.")
-    card = store.open_folder(shipped / "m").card
+    card = folders.open_folder(shipped / "m").card
     assert card["data"] == "Something."
     new, out = folder.fingerprints[0].hex(), tmp_path / "results"
     write_results(out, "m", old, KODAK)
     publish(shipped, f"--results={out}")
-    assert json.loads((shipped / "m" / store.CARD).read_text())["cards"]["pre"] == card
+    assert json.loads((shipped / "m" / folders.CARD).read_text())["cards"]["pre"] == card
     write_results(out, "m", new, KODAK)
     publish(shipped, f"--results={out}")
-    filled = store.open_folder(shipped / "m").card
+    filled = folders.open_folder(shipped / "m").card
     assert filled["kodak"]["psnr_rgb"] == 0.5
     assert filled["accuracy"] == {
         "set": "a set", "classes": 3, "pictures": 9, "bpp": 0.75,
@@ -74,24 +74,24 @@ def test_steps_get_names_and_figures_of_their_own(tmp_path):
     model = make_model(tmp_path / "fine", "pre", gains=2)
     given = (f"--model={model.path}", "--name=fine", "--data=Nothing.")
     publish(shipped, *given, "--steps=0.2bpp=3,0.4bpp=30")
-    folder = store.open_folder(shipped / "fine")
+    folder = folders.open_folder(shipped / "fine")
     assert folder.named_steps == {"0.2bpp": 3, "0.4bpp": 30}
     fingerprint = folder.fingerprints[0].hex()
     for name, step in folder.named_steps.items():
         write_results(out, f"pre-{name}", f"{fingerprint}@{step}", KODAK)
         publish(shipped, f"--results={out}")
-    card = store.open_folder(shipped / "fine").card
+    card = folders.open_folder(shipped / "fine").card
     assert [r["kodak"]["bpp"] for r in card["measured"].values()] == [0.5, 0.5]
     publish(shipped, f"--model={shipped / 'fine'}", "--name=fine", "--data=Again.")
-    assert store.open_folder(shipped / "fine").named_steps == folder.named_steps
+    assert folders.open_folder(shipped / "fine").named_steps == folder.named_steps
 
 
 def test_other_pictures_are_not_called_kodak(tmp_path, pre):
     shipped, out = tmp_path / "checkpoints", tmp_path / "results"
     publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")
-    write_results(out, "m", store.open_folder(shipped / "m").fingerprints[0].hex(), ["a", "b"])
+    write_results(out, "m", folders.open_folder(shipped / "m").fingerprints[0].hex(), ["a", "b"])
     assert "left out" in publish(shipped, f"--results={out}")
-    card = store.open_folder(shipped / "m").card
+    card = folders.open_folder(shipped / "m").card
     assert "kodak" not in card
     assert card["accuracy"]["set"] == "a set"
 
@@ -103,7 +103,7 @@ def test_two_heads_of_one_codec_share_a_folder(tmp_path, pre):
     publish(shipped, f"--model={pre.path}", "--name=pre-1bpp", "--data=This.")
     publish(shipped, f"--model={other}", "--name=post-1bpp", "--data=That.")
     assert [p.name for p in shipped.iterdir()] == ["1bpp"]
-    folder = store.open_folder(shipped / "1bpp")
+    folder = folders.open_folder(shipped / "1bpp")
     assert folder.archs == ["pre", "post"]
     assert folder.name == "pre-1bpp"
     assert folder.card["data"] == "This."
@@ -112,15 +112,15 @@ def test_two_heads_of_one_codec_share_a_folder(tmp_path, pre):
         assert (found.name, found.arch) == (name, name.split("-")[0])
         assert found.fingerprints == pre.fingerprints
         assert store.find(found.reference) == found
-    assert files_in(shipped / "1bpp") == {store.CARD, *folder.manifest["sha256"]}
+    assert files_in(shipped / "1bpp") == {folders.CARD, *folder.manifest["sha256"]}
 
 
 def as_post(source, target):
     """A model's folder with its head as that of the other arch."""
     shutil.copytree(source, target)
     (target / "heads" / "pre").rename(target / "heads" / "post")
-    text = (target / store.CARD).read_text().replace("heads/pre", "heads/post")
+    text = (target / folders.CARD).read_text().replace("heads/pre", "heads/post")
     manifest = json.loads(text)
     manifest["cards"] = {"post": manifest["cards"]["pre"]}
-    (target / store.CARD).write_text(json.dumps(manifest))
+    (target / folders.CARD).write_text(json.dumps(manifest))
     return target

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data.sources import open_source
-from deepsic import store
+from deepsic import folders
 from deepsic.codec import Codec
 from tools.robustness.small_models import make_model, photo
 from training import calibrate, distil, head, linear_map, teacher
@@ -97,7 +97,7 @@ def test_a_head_is_made_in_one_go(arch, gains, pictures, tmp_path):
     assert made.arch == arch
     assert made.config.head == "pretrained"
     assert made.card["pictures"] == 6
-    loaded = Codec(store.open_folder(out / "model"))
+    loaded = Codec(folders.open_folder(out / "model"))
     assert loaded.compress(photo(100, 120))
     temperature = float(made.weights()["semantics/temperature/value"])
     assert temperature == pytest.approx(made.card["temperature"], rel=1e-3)

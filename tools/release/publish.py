@@ -36,7 +36,7 @@ ACCURACY = ("classes", "pictures", "bpp", "psnr_rgb", "top1", "top1_low", "top1_
 
 def ship():
     """Copies a model to checkpoints/, beside the other head of its codec if that is there."""
-    from deepsic import saving, store
+    from deepsic import folders, saving, store
 
     source = store.find(F.model)
     target = store.CHECKPOINTS / F.name.removeprefix(f"{source.arch}-")
@@ -45,12 +45,12 @@ def ship():
     cards = {source.arch: source.card | {"name": F.name, "data": F.data}}
     names = {name: int(step) for name, step in (pair.split("=") for pair in F.steps)}
     rates = source.rates | ({"names": names} if names else {})
-    if (target / store.CARD).exists():
-        files, cards = _with_other_head(store.open_folder(target), files, tables, cards)
+    if (target / folders.CARD).exists():
+        files, cards = _with_other_head(folders.open_folder(target), files, tables, cards)
     shipped = saving.write(target, source.arch, files, tables, [], cards, rates)
     for path in target.rglob("*"):
         name = path.relative_to(target).as_posix()
-        if path.is_file() and name not in (store.CARD, *shipped.manifest["sha256"]):
+        if path.is_file() and name not in (folders.CARD, *shipped.manifest["sha256"]):
             path.unlink()
     print(f"{target}: {shipped.fingerprints[0].hex()}")
 
@@ -88,7 +88,7 @@ def kodak_rows(results):
 
 def write_results(results):
     """Adds the measured figures to the cards of the models that they are of."""
-    from deepsic import store
+    from deepsic import folders, store
     from deepsic.files import write_atomically
 
     kodak = {(r["codec"], r["setting"]): r for r in kodak_rows(results)}
@@ -96,7 +96,7 @@ def write_results(results):
     accuracy = {(r["model"], r.get("fingerprint")): r for r in own}
     for folder in store.shipped():
         # Read anew: another model of the folder may have been written meanwhile.
-        manifest = store.open_folder(folder.path).manifest
+        manifest = folders.open_folder(folder.path).manifest
         card = dict(manifest["cards"][folder.arch])
         of_rate = card
         if folder.named_steps:
@@ -113,8 +113,10 @@ def write_results(results):
         if of_rate.keys() & {"kodak", "accuracy"} and card != folder.card:
             manifest["cards"][folder.arch] = card
             text = (json.dumps(manifest, indent=2) + "\n").encode()
-            write_atomically(folder.path / store.CARD, lambda handle, text=text: handle.write(text))
-            print(f"{folder.path / store.CARD}: written")
+            write_atomically(
+                folder.path / folders.CARD, lambda handle, text=text: handle.write(text)
+            )
+            print(f"{folder.path / folders.CARD}: written")
 
 
 def main(rest):

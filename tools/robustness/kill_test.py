@@ -85,13 +85,13 @@ class Training(KilledCommand):
         """Raises Broken if the last checkpoint or the exported model is damaged."""
         import tensorflow as tf
 
-        from deepsic import store
+        from deepsic import folders
 
         last = tf.train.latest_checkpoint(str(out / "train"))
         if last:
             _tensors(last)
-        if (out / "model" / store.CARD).exists():
-            folder = store.open_folder(out / "model")
+        if (out / "model" / folders.CARD).exists():
+            folder = folders.open_folder(out / "model")
             for name in folder.manifest["sha256"]:
                 folder.read(name)
 

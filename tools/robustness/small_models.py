@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.samples import sample_images
-from deepsic import saving, store
+from deepsic import folders, saving
 from deepsic.config import STEPS_PER_GAIN, ModelConfig
 from deepsic.labels import Labels
 from models import quantiser, weights
@@ -31,7 +31,7 @@ def photo(height: int, width: int) -> np.ndarray:
 
 def make_model(
     path: pathlib.Path, arch: str, classes: list[str] = CLASSES, gains: int = 0
-) -> store.Folder:
+) -> folders.Folder:
     """A folder of its own with a model that compresses as a block transform does.
 
     Args:
@@ -41,11 +41,11 @@ def make_model(
       gains: see `ModelConfig`; the rates lie between λ1 of 0.002 and 0.05.
     """
     shutil.copytree(_made(arch, tuple(classes), gains).path, path)
-    return store.open_folder(path)
+    return folders.open_folder(path)
 
 
 @functools.cache
-def _made(arch: str, classes: tuple[str, ...], gains: int) -> store.Folder:
+def _made(arch: str, classes: tuple[str, ...], gains: int) -> folders.Folder:
     """The model in a temporary folder; tests get copies."""
     path = pathlib.Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, path, ignore_errors=True)

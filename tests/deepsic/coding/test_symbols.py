@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from deepsic import store
+from deepsic import folders
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.coding.tables import InexactTables, Tables
 from deepsic.errors import CorruptFile
@@ -63,7 +63,7 @@ def assert_refused_or_decoded(coder, payload):
 
 
 def test_tables_survive_their_file(tables):
-    again = Tables.from_arrays(store.load_arrays(tables.to_bytes(), "tables"))
+    again = Tables.from_arrays(folders.load_arrays(tables.to_bytes(), "tables"))
     q = make_symbols(20, 20, seed=4)
     assert SymbolCoder(again).encode(q) == SymbolCoder(tables).encode(q)
 
@@ -77,7 +77,7 @@ def test_tables_that_could_round_are_refused(tables, name):
 
 
 def test_tables_of_floats_are_refused(tables):
-    arrays = store.load_arrays(tables.to_bytes(), "tables")
+    arrays = folders.load_arrays(tables.to_bytes(), "tables")
     arrays["inner"] = arrays["inner"].astype(np.float32)
     with pytest.raises(ValueError, match="integers"):
         Tables.from_arrays(arrays)
