@@ -3,10 +3,9 @@
 import pytest
 
 from data.samples import sample_images
-from deepsic import ladder
+from deepsic import store
 from deepsic.codec import Codec
 from deepsic.labels import THRESHOLD, UNKNOWN, get_label
-from deepsic.store import find
 
 # One of these words is among the names of the label, from the general to the special.
 SHOWN = {
@@ -19,7 +18,7 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def codec():
-    return Codec(find(ladder.DEFAULT))
+    return Codec(store.choose(None, None, has_target=False)[0])
 
 
 def label_of(codec, name, topk=0):
