@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING
 from deepsic import container, limits, sections
 from deepsic.labels import THRESHOLD, Label, get_label
 from deepsic.metadata import Metadata
-from deepsic.pretrained import LEAST_SIDE
 from deepsic.registry import Registry
 
 if TYPE_CHECKING:
@@ -124,11 +123,12 @@ class DsicFile:
         """
         return sections.read_metadata(self._data)
 
-    def get_thumbnail(self, least: int = LEAST_SIDE) -> np.ndarray:
+    def get_thumbnail(self, least: int | None = None) -> np.ndarray:
         """A small picture, without the reconstruction network; models with a pretrained head only.
 
         Args:
-          least: its short side is at least so long, unless the picture's own is shorter.
+          least: its short side is at least so long, unless the picture's own is shorter; None
+            for what the head looks at.
 
         Returns:
           uint8, at 1/p of the picture's size for some power p of 2.
@@ -137,6 +137,9 @@ class DsicFile:
           ModelError: if the model of the file is not here, or its head makes none.
           CorruptFile: if the payload is damaged.
         """
+        from deepsic.pretrained import LEAST_SIDE  # which takes longer than to read a label
+
+        least = LEAST_SIDE if least is None else least
         return self.codec.thumbnail(self.symbols, self.header.height, self.header.width, least)
 
     @functools.cached_property
