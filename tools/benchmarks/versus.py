@@ -3,9 +3,9 @@
     python -m tools.benchmarks.versus --images='photographs/*.png' [--models=…] [--crop=768]
 
 PSNR of each model's files less that of the other codec at each picture's own rate, means over
-the pictures; codecs with a quality in place of a rate are interpolated between the two files
-around it. `smooth` and `busy` are the squared errors in the smoothest and the busiest quarter of
-a picture's 8×8 blocks as multiples of JPEG 2000's, geometric means.
+the pictures; the other's curve is interpolated between evaluate.py's settings. `smooth` and
+`busy` are the squared errors in the smoothest and the busiest quarter of a picture's 8×8 blocks
+as multiples of JPEG 2000's, geometric means.
 """
 
 import glob
@@ -32,27 +32,19 @@ def middle(x, side):
     return x[top : top + side, left : left + side]
 
 
-def psnr_at(reference, x, bpp):
-    """PSNR of another codec at a rate, dB, and its picture nearest to that rate."""
+def curve_of(reference, x):
+    """PSNR of another codec by the logarithm of the rate; nan beyond its settings."""
     import numpy as np
+    from scipy.interpolate import PchipInterpolator
 
     from deepsic.distortion import psnr
 
-    value, nearest = reference.nearest_rate(x, bpp)
-    x_hat = reference.decode(nearest)
-    rate = 8 * len(nearest) / (x.shape[0] * x.shape[1])
-    if reference.knob == "bpp":
-        other = value * 1.05
-    else:
-        step = 1 if rate < bpp else -1
-        other = min(max(value + step, reference.limits[0]), reference.limits[1])
-    data = reference.encode(x, other)
-    rates = np.log([rate, 8 * len(data) / (x.shape[0] * x.shape[1])])
-    qualities = [psnr(x, x_hat), psnr(x, reference.decode(data))]
-    if abs(rates[1] - rates[0]) < 1e-6:
-        return qualities[0], x_hat
-    slope = (qualities[1] - qualities[0]) / (rates[1] - rates[0])
-    return qualities[0] + slope * (np.log(bpp) - rates[0]), x_hat
+    points = {}
+    for value in reference.values:
+        data = reference.encode(x, value)
+        points[np.log(8 * len(data) / (x.shape[0] * x.shape[1]))] = psnr(x, reference.decode(data))
+    rates = sorted(points)
+    return PchipInterpolator(rates, [points[r] for r in rates], extrapolate=False)
 
 
 def block_errors(x, x_hat):
@@ -69,8 +61,10 @@ def block_errors(x, x_hat):
     return errors[:quarter].mean(), errors[-quarter:].mean()
 
 
-def measure(codec, x, references, effort):
-    """One row: bpp, PSNR, dB above each reference, smooth and busy against JPEG 2000."""
+def measure(codec, x, curves, effort):
+    """One row: bpp, PSNR, dB above each curve; and smooth and busy against JPEG 2000."""
+    import numpy as np
+
     from deepsic.distortion import psnr
     from evaluation.references import JPEG2000
 
@@ -78,14 +72,10 @@ def measure(codec, x, references, effort):
     bpp = 8 * len(data) / (x.shape[0] * x.shape[1])
     x_hat, _ = codec.decompress(data)
     quality = psnr(x, x_hat)
-    above, ratios = [], []
-    for reference in references:
-        theirs, decoded = psnr_at(reference, x, bpp)
-        above.append(quality - theirs)
-        if reference.key == JPEG2000.key:
-            pairs = zip(block_errors(x, x_hat), block_errors(x, decoded), strict=True)
-            ratios = [max(ours, 0.01) / max(other, 0.01) for ours, other in pairs]
-    return [bpp, quality, *above], ratios
+    above = [quality - float(curve(np.log(bpp))) for curve in curves]
+    decoded = JPEG2000.decode(JPEG2000.encode(x, bpp))
+    pairs = zip(block_errors(x, x_hat), block_errors(x, decoded), strict=True)
+    return [bpp, quality, *above, *(np.log(max(a, 0.01) / max(b, 0.01)) for a, b in pairs)]
 
 
 def main(rest):
@@ -104,21 +94,23 @@ def main(rest):
     asked = [
         f for m in F.models for f in (store.find_shipped("pre") if m == "all" else [store.find(m)])
     ]
+    codecs = [Codec(f) for f in sorted(asked, key=lambda f: f.get_lambda1(f.step))]
+    rows = []
+    for path in tqdm(paths, desc="pictures"):
+        x = middle(read_image(path), F.crop)
+        curves = [curve_of(reference, x) for reference in found]
+        rows.append([measure(codec, x, curves, F.effort) for codec in codecs])
     lines = []
-    for folder in sorted(asked, key=lambda f: f.get_lambda1(f.step)):
-        codec = Codec(folder)
-        rows, ratios = [], []
-        for path in tqdm(paths, desc=folder.name, leave=False):
-            row, ratio = measure(codec, middle(read_image(path), F.crop), found, F.effort)
-            rows.append(row)
-            ratios.append(ratio)
-        means = np.mean(rows, axis=0)
-        shown = [f"{means[0]:.3f}", f"{means[1]:.2f}", *(f"{v:+.2f}" for v in means[2:])]
-        if ratios[0]:
-            shown += [f"{v:.2f}" for v in np.exp(np.mean(np.log(ratios), axis=0))]
-        lines.append([folder.name, *shown])
-    heads = ["model", "bpp", "PSNR", *(r.name for r in found)]
-    print(tables.as_text((*heads, "smooth", "busy")[: len(lines[0])], lines))
+    for codec, mine in zip(codecs, np.array(rows).transpose(1, 0, 2), strict=True):
+        means = np.nanmean(mine, axis=0)
+        above = [f"{v:+.2f}" for v in means[2:-2]]
+        ratios = [f"{v:.2f}" for v in np.exp(means[-2:])]
+        lines.append([codec.folder.name, f"{means[0]:.3f}", f"{means[1]:.2f}", *above, *ratios])
+    heads = ("model", "bpp", "PSNR", *(r.name for r in found), "smooth", "busy")
+    print(tables.as_text(heads, lines))
+    outside = int(np.isnan(rows).sum())
+    if outside:
+        print(f"{outside} rates are beyond what the other codec's settings give; left out.")
 
 
 if __name__ == "__main__":
