@@ -2,30 +2,26 @@
 
     python -m tools.benchmarks.ablation --images='kodak/*.png' [--models=a,b]
 
-planes      six raw bits a symbol
+planes      the raw bits of the symbols
 histogram   each channel's own histogram over these pictures, as if known for nothing
-prior       the factorised prior that the networks were trained with
 alone       the classifier without neighbours: bits and channels of one position only
 classifier  the whole classifier's cross entropy
 payload     its range-coded bytes
 file        whole files
-saved       payload against the smaller of histogram and prior
+saved       payload against the histogram, which no factorised prior can beat
 """
 
 import glob
-import os
 
 from absl import flags
 
 from deepsic import cli
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of pictures.", required=True)
 flags.DEFINE_list("models", ["pre-0.5bpp"], "Names or folders of models.")
 
-COLUMNS = ("planes", "histogram", "prior", "alone", "classifier", "payload", "file")
+COLUMNS = ("planes", "histogram", "alone", "classifier", "payload", "file")
 LATTICE = 8
 POSITIONS = 8192
 
@@ -53,16 +49,14 @@ def alone(coder, q):
     return total
 
 
-def measure(codec, model, paths):
+def measure(codec, paths):
     """Bits of every picture under each column, and all pixels: (dict of totals, pixels).
 
     Args:
       codec: to measure.
-      model: its Keras networks, of which only the prior is asked.
       paths: of the pictures.
     """
     import numpy as np
-    import tensorflow as tf
     from tqdm import tqdm
 
     from deepsic.images import read_image
@@ -76,12 +70,10 @@ def measure(codec, model, paths):
         levels = q.reshape(-1, q.shape[-1]).astype(np.int64) - codec.coder.lowest
         np.add.at(counts, (np.arange(q.shape[-1]), levels), 1)
         totals["planes"] += q.size * codec.config.bits
-        y = tf.cast(q[None], tf.float32) - 0.5
-        totals["prior"] += float(model.prior(y)[0])
         totals["alone"] += alone(codec.coder, q)
         totals["classifier"] += cross_entropy(codec.coder, q)
         totals["payload"] += 8 * len(codec.coder.encode(q))
-        totals["file"] += 8 * len(codec.compress(x))
+        totals["file"] += 8 * len(codec.compress(x, effort=0))
     share = counts / counts.sum(axis=1, keepdims=True)
     totals["histogram"] = -(counts * np.log2(np.where(counts, share, 1.0))).sum()
     return totals, pixels
@@ -95,13 +87,12 @@ def main(rest):
         raise cli.UserError(f"no file matches --images={F.images}.")
     from deepsic import store
     from deepsic.codec import Codec
-    from models.weights import load_networks
 
     print(f"{'bpp of model':14}" + "".join(f"{c:>11}" for c in COLUMNS) + f"{'saved':>8}")
     for name in F.models:
         codec = Codec(store.find(name))
-        bits, pixels = measure(codec, load_networks(codec.folder), paths)
-        saved = 1 - bits["payload"] / min(bits["histogram"], bits["prior"])
+        bits, pixels = measure(codec, paths)
+        saved = 1 - bits["payload"] / bits["histogram"]
         cells = "".join(f"{bits[c] / pixels:11.4f}" for c in COLUMNS)
         print(f"{codec.folder.name:14}{cells}{saved:8.1%}", flush=True)
 
