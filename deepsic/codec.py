@@ -19,7 +19,6 @@ from deepsic import container, quantiser, runtimes, sections
 from deepsic import effort as efforts
 from deepsic.coding.symbols import SymbolCoder
 from deepsic.colour import is_grey
-from deepsic.config import ModelConfig
 from deepsic.container import Header, Semantics
 from deepsic.errors import CorruptFile, ModelError
 from deepsic.folders import Folder
@@ -29,15 +28,13 @@ from deepsic.picture import Picture, as_picture
 from deepsic.pretrained import LEAST_SIDE
 from deepsic.quantiser import Quantiser
 from deepsic.targets import DEFAULT_EFFORT
-from deepsic.tiling import tiled
+from deepsic.transforms import Transforms
 from deepsic.treecode import MOST_ALTERNATIVES
 
 if TYPE_CHECKING:
     from deepsic.coding.tables import Tables
     from deepsic.runtimes import Runtime
 
-# Side of a tile.
-TILE_PIXELS = 768
 # Cells that are quantised in one call.
 QUANTISED_CELLS = 1 << 14
 
@@ -70,20 +67,6 @@ class Analysis(NamedTuple):
     sections: list[container.Section]
 
 
-def get_margin(config: ModelConfig) -> int:
-    """How many cells around a tile the networks look, at most.
-
-    Each stage looks half a kernel of its finer side around, and interpolates between
-    neighbours of its coarser one, if that is coarser. A residual block has two 3×3 kernels.
-    """
-    pixels, fine = 0, 1
-    for kernel, stride in zip(config.kernels, config.strides, strict=True):
-        pixels += kernel // 2 * fine
-        fine *= stride
-        pixels += fine if stride > 1 else 0
-    return -(-pixels // config.stride) + 2 * config.blocks
-
-
 class Codec:
     """One model, ready to compress, decompress and classify, at one of its quantiser steps.
 
@@ -108,6 +91,7 @@ class Codec:
         self.labels = folder.labels
         self.fingerprint = fingerprint or folder.fingerprints[0]
         self.runtime: Runtime = runtimes.make(runtimes.choose(runtime), folder)
+        self.transforms = Transforms(self.config, self.runtime)
         self.head = Head(folder, self.runtime)
         self._tables = folder.tables(self.fingerprint)
         self._coders: dict[int, SymbolCoder] = {}
@@ -164,11 +148,6 @@ class Codec:
             return SymbolCoder(tables, self.runtime.range_coder)
         except (ValueError, OverflowError) as error:
             raise ModelError(f"{self.folder.path}: the tables are damaged: {error}.") from error
-
-    @functools.cached_property
-    def margin(self) -> int:
-        """See `get_margin`."""
-        return get_margin(self.config)
 
     @functools.cached_property
     def curvature(self) -> np.ndarray | None:
@@ -297,24 +276,7 @@ class Codec:
 
         Sides that are no multiples of the stride are continued by their last pixels.
         """
-        x, stride = self.pad(x), self.config.stride
-        rows, columns = x.shape[0] // stride, x.shape[1] // stride
-        return tiled(
-            lambda tile: self.runtime.features(tile.astype(np.float32)),
-            x,
-            step_in=stride,
-            step_out=1,
-            tile=TILE_PIXELS // stride,
-            margin=self.margin,
-            out=np.empty((rows, columns, self.config.latents), np.float32),
-        )
-
-    def pad(self, x: np.ndarray) -> np.ndarray:
-        """A picture (H, W, 3), continued by its last pixels to multiples of the stride."""
-        below, right = (-n % self.config.stride for n in x.shape[:2])
-        if not (below or right):
-            return x
-        return np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
+        return self.transforms.features(x)
 
     def symbols(self, f: np.ndarray) -> np.ndarray:
         """q of eq. 1, int8 (int16 for 8 bits), from features (h, w, latents)."""
@@ -330,24 +292,7 @@ class Codec:
 
     def reconstruct(self, q: np.ndarray, height: int, width: int, grey: bool = False) -> np.ndarray:
         """x_hat, uint8 (height, width, 3), from symbols (eq. 2); grey if it is to be."""
-        stride = self.config.stride
-
-        def network(tile: np.ndarray) -> np.ndarray:
-            x_hat = self.runtime.reconstruction(self.restore(tile))
-            if grey:
-                x_hat = x_hat.mean(axis=-1, keepdims=True)
-            return np.clip(np.rint(x_hat, out=x_hat), 0, 255, out=x_hat).astype(np.uint8)
-
-        out = tiled(
-            network,
-            q,
-            step_in=1,
-            step_out=stride,
-            tile=TILE_PIXELS // stride,
-            margin=self.margin,
-            out=np.empty((q.shape[0] * stride, q.shape[1] * stride, 3), np.uint8),
-        )
-        return out[:height, :width]
+        return self.transforms.reconstruct(q, self.restore, grey)[:height, :width]
 
     def classify(self, f: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 (classes,), from features (section III-D).

@@ -64,11 +64,13 @@ def refined_symbols(codec: Codec, analysis: Analysis, effort: int) -> np.ndarray
     scale = quantiser.dequantise(np.ones(codec.config.latents, np.float32))
     scale = scale - quantiser.dequantise(np.zeros(codec.config.latents, np.float32))
     lambda1 = codec.folder.get_lambda1(codec.step)
-    x, f = codec.pad(analysis.rgb), analysis.f
+    x, f = codec.transforms.pad(analysis.rgb), analysis.f
     rows, columns, _ = f.shape
     q = np.empty(f.shape, quantiser.dtype)
     # The decoder looks one margin around, and its gradient one more.
-    for inside, outside, within in tiles(rows, columns, TILE_PIXELS // stride, 2 * codec.margin):
+    for inside, outside, within in tiles(
+        rows, columns, TILE_PIXELS // stride, 2 * codec.transforms.margin
+    ):
         pixels = tuple(slice(s.start * stride, s.stop * stride) for s in outside)
         gradient = functools.partial(_gradient, codec, x[pixels].astype(np.float32), scale)
         v = quantiser.to_steps(f[outside]) + np.float32(0.5)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from data.samples import sample_images
-from deepsic import codec as codec_module
-from deepsic import container, folders, saving
+from deepsic import container, folders, saving, transforms
 from deepsic.codec import Codec
 from deepsic.container import Header
 from deepsic.distortion import psnr
@@ -82,7 +81,7 @@ def test_both_architectures_give_the_same_structure(codec):
 def test_tiles_leave_no_seam(codec, monkeypatch):
     x = sample_images()["china"][:300, :420]
     whole = codec.decompress(codec.compress(x))[0]
-    monkeypatch.setattr(codec_module, "TILE_PIXELS", 128)
+    monkeypatch.setattr(transforms, "TILE_PIXELS", 128)
     tiled = codec.decompress(codec.compress(x))[0]
     # Rounding may move a feature over a bin's edge, and a pixel by a level.
     assert np.abs(whole.astype(int) - tiled).max() <= 8

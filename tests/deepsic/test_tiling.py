@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepsic.codec import get_margin
 from deepsic.tiling import tiled
+from deepsic.transforms import get_margin
 from models.features import FeatureExtractor
 from models.reconstruction import Reconstruction
 from tests.models.tiny import tiny_config
