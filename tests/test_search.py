@@ -16,8 +16,8 @@ from deepsic import container, folders
 from deepsic.codec import Codec
 from deepsic.labels import Labels
 from deepsic.search import index
+from tests.calls import call
 from tests.deepsic.search.files import write_archive, write_pre
-from tests.test_commands import call
 from tools.robustness.small_models import photo
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 from deepsic import taxonomy
 from deepsic.registry import Registry
 from deepsic.search import reading
+from tests.calls import call
 from tests.deepsic.search.files import CLASSES, write_pre
-from tests.test_commands import call
 from tools.benchmarks import search_tables
 from tools.robustness.small_models import photo
 

@@ -6,7 +6,7 @@ import shutil
 
 from deepsic import folders, store
 from evaluation.curves import KODAK
-from tests.test_commands import call
+from tests.calls import call
 from tools.robustness.small_models import make_model
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import deepsic
-from tests.deepsic.bulk.calls import ENVIRONMENT, call
+from tests.calls import ENVIRONMENT, call
 from tools.robustness.small_pictures import encoded, photograph
 
 pa = pytest.importorskip("pyarrow")

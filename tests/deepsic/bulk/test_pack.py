@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.deepsic.bulk.calls import call
+from tests.calls import call
 from tests.deepsic.search.files import write_archive, write_pre
 
 pa = pytest.importorskip("pyarrow")
