@@ -152,7 +152,7 @@ class ContextClassifier:
         Returns:
           int32 (positions, channels), indices into the table of probabilities.
         """
-        logit = self._outer_sums(context.units, number, 0)
+        logit = self.outer_sums(context.units, number, 0)
         logit += context.remainders * self.remainder[0]
         logit += np.abs(context.remainders) * self.remainder_size[0]
         logit += self.node_bias[:: self.tables.trees.nodes]
@@ -197,12 +197,13 @@ class ContextClassifier:
         if places > 1:
             where *= places
             where += self.place.take(state)
-        logit = self._outer_sums(known, number, plane).reshape(-1).take(where)
+        logit = self.outer_sums(known, number, plane).reshape(-1).take(where)
         logit += remainder * self.remainder[plane].take(channel)
         logit += np.abs(remainder, out=remainder) * self.remainder_size[plane].take(channel)
         return logit
 
-    def _outer_sums(self, known: np.ndarray, number: int, plane: int) -> np.ndarray:
+    def outer_sums(self, known: np.ndarray, number: int, plane: int) -> np.ndarray:
+        """Logits, (positions, channels·places), of what is known, which may end with the units."""
         sums = known @ self.inner[plane, : known.shape[1]]
         sums += self.inner_bias[number, plane]
         return _rescale(sums, int(self.tables.inner_bits[plane])) @ self.outer[plane]

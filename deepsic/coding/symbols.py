@@ -98,8 +98,8 @@ class SymbolCoder:
             self.classifier.reveal(field, levels, number)
 
         def answered(block: RowBlock) -> tuple[np.ndarray, np.ndarray]:
-            context, first = self._begin(field, block)
-            ranks = self._ranks(block.of(levels), context)
+            context, first = self.begin(field, block)
+            ranks = self.ranks(block.of(levels), context)
             asked: list[np.ndarray] = []
             answers: list[np.ndarray] = []
 
@@ -137,7 +137,7 @@ class SymbolCoder:
             for number in range(len(PASSES)):
                 mine = row_blocks(number, h, w)
                 # What asks only for earlier passes.
-                begun = each(lambda block: self._begin(field, block), mine)
+                begun = each(lambda block: self.begin(field, block), mine)
                 for block, (context, first) in zip(mine, begun, strict=True):
                     ranks = self._ask(
                         number, context, first, tree, lambda _, index, *rest: decoder.decode(index)
@@ -148,19 +148,19 @@ class SymbolCoder:
             raise CorruptFile("the payload does not fit its picture: the file is damaged.")
         return (levels.astype(np.int16) + self.lowest).astype(self.dtype)
 
-    def _begin(self, field: np.ndarray, block: RowBlock) -> tuple[Context, np.ndarray]:
+    def begin(self, field: np.ndarray, block: RowBlock) -> tuple[Context, np.ndarray]:
         """Context of a block, and the probabilities of its plane 0."""
         context = self.classifier.context(field, block)
         return context, self.classifier.zeros(context, block.number)
 
-    def _ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
+    def ranks(self, levels: np.ndarray, context: Context) -> np.ndarray:
         """Levels of a block as ranks of their residuals, (positions, channels)."""
         residual = levels.reshape(context.shift.shape) - self.tables.centre - context.shift
         residual &= self.tables.levels - 1  # modulo, faster
         return self.rank_of.take(residual)
 
     def _put(self, levels: np.ndarray, ranks: np.ndarray, context: Context) -> None:
-        """The inverse of `_ranks`, into a view."""
+        """The inverse of `ranks`, into a view."""
         found = self.residuals.take(ranks).reshape(context.shift.shape)
         found += self.tables.centre
         found += context.shift
