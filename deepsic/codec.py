@@ -231,11 +231,10 @@ class Codec:
         efforts.check(effort)
         if effort is None:
             effort = DEFAULT_EFFORT if self.curvature is not None else 0
-        q = self.symbols(analysis.f)
-        payload = self.coder.encode(q)
         if effort:
-            q, payload = efforts.better(self, analysis, q, payload, effort)
-        return q, payload
+            return efforts.better(self, analysis, effort)
+        q = self.symbols(analysis.f)
+        return q, self.coder.encode(q)
 
     def decompress(self, data: bytes) -> tuple[np.ndarray, Label]:
         """A `.dsic` file's picture and label.

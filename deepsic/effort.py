@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from deepsic.coding.interlace import PASSES
+from deepsic.coding.prices import Pricer
 from deepsic.distortion import squared_error
 from deepsic.errors import ModelError
-from deepsic.refine import PLANS, refine
+from deepsic.refine import PLANS, Measures, refine
 from deepsic.targets import EFFORTS
 from deepsic.tiling import tiles
 
@@ -20,6 +25,15 @@ if TYPE_CHECKING:
 CURVATURE = "reconstruction/curvature"
 # Side of a tile, pixels; small, as refinement holds several arrays of its size.
 TILE_PIXELS = 768
+# How often the coder's passes repeat, cells.
+PERIOD = PASSES[0].dy
+# One step that promises so large a share of a file's bits, at no more than so many bits' worth of
+# error for each, serves R + λ1·D surely: of what it promised, two fifths or more came true.
+CLEAR_SAVING, CLEAR_ERROR = 0.01, 0.3
+# Is told how many gradients of how many are done, where a command shows it.
+watcher: contextvars.ContextVar[Callable[[int, int], None] | None] = contextvars.ContextVar(
+    "watcher", default=None
+)
 
 
 def check(effort: int | None) -> None:
@@ -28,23 +42,47 @@ def check(effort: int | None) -> None:
         raise ValueError(f"effort is one of {', '.join(map(str, EFFORTS))}, not {effort!r}.")
 
 
-def better(
-    codec: Codec, analysis: Analysis, q: np.ndarray, payload: bytes, effort: int
-) -> tuple[np.ndarray, bytes]:
+class Promise(NamedTuple):
+    """Refined symbols, and what the last step promises of them against those before it.
+
+    Attributes:
+      q: the symbols.
+      bits, error: how many more, and how much squared error more.
+    """
+
+    q: np.ndarray
+    bits: float
+    error: float
+
+
+def better(codec: Codec, analysis: Analysis, effort: int) -> tuple[np.ndarray, bytes]:
     """Refined symbols and their payload, or the plain ones if R + λ1·D is less with them.
 
     Args:
       codec, analysis, effort: see `refined_symbols`.
-      q, payload: plain ones.
     """
-    refined = refined_symbols(codec, analysis, effort)
+    promise = refined_symbols(codec, analysis, effort)
+    refined = promise.q
     refined_payload = codec.coder.encode(refined)
+    # In a grey picture the decoder's error is not what the gradient knows.
+    one_step = len(PLANS[effort].temperatures) == 1 and not PLANS[effort].rounds
+    if one_step and not analysis.grey and _is_clear(codec, promise, refined_payload):
+        return refined, refined_payload
+    q = codec.symbols(analysis.f)
+    payload = codec.coder.encode(q)
     if cost(codec, analysis, refined, refined_payload) < cost(codec, analysis, q, payload):
         return refined, refined_payload
     return q, payload
 
 
-def refined_symbols(codec: Codec, analysis: Analysis, effort: int) -> np.ndarray:
+def _is_clear(codec: Codec, promise: Promise, payload: bytes) -> bool:
+    """Whether refined symbols are so surely better that the plain ones need not be tried."""
+    worth = codec.folder.get_lambda1(codec.step) / 3 * promise.error
+    saved = -promise.bits
+    return saved > CLEAR_SAVING * 8 * len(payload) and worth < CLEAR_ERROR * saved
+
+
+def refined_symbols(codec: Codec, analysis: Analysis, effort: int) -> Promise:
     """Symbols that serve R + λ1·D better than the plain ones, on the whole.
 
     Args:
@@ -63,26 +101,45 @@ def refined_symbols(codec: Codec, analysis: Analysis, effort: int) -> np.ndarray
     # From a symbol to what the decoder is fed with.
     scale = quantiser.dequantise(np.ones(codec.config.latents, np.float32))
     scale = scale - quantiser.dequantise(np.zeros(codec.config.latents, np.float32))
-    lambda1 = codec.folder.get_lambda1(codec.step)
+    measures = Measures(
+        curvature * scale**2,
+        Pricer(codec.coder).prices,
+        (quantiser.lowest, quantiser.half),
+        codec.folder.get_lambda1(codec.step),
+    )
     x, f = codec.transforms.pad(analysis.rgb), analysis.f
     rows, columns, _ = f.shape
     q = np.empty(f.shape, quantiser.dtype)
-    # The decoder looks one margin around, and its gradient one more.
-    for inside, outside, within in tiles(
-        rows, columns, TILE_PIXELS // stride, 2 * codec.transforms.margin
-    ):
+    bits = error = 0.0
+    # The coder's passes lie in a tile as in the picture. The decoder looks no farther around.
+    margin = -(-codec.transforms.margin // PERIOD) * PERIOD
+    areas = list(tiles(rows, columns, TILE_PIXELS // stride, margin))
+    tell = _teller(len(areas) * plan.gradients)
+    for inside, outside, within in areas:
         pixels = tuple(slice(s.start * stride, s.stop * stride) for s in outside)
-        gradient = functools.partial(_gradient, codec, x[pixels].astype(np.float32), scale)
+        gradient = functools.partial(_gradient, codec, x[pixels].astype(np.float32), scale, tell)
         v = quantiser.to_steps(f[outside]) + np.float32(0.5)
-        v = refine(v, gradient, curvature * scale**2, codec.coder.tables, lambda1, plan)
-        q[inside] = np.rint(v[within])
-    return q
+        found = refine(v, gradient, measures, plan)
+        q[inside] = found.q[within]
+        bits += float(found.bits[within].sum())
+        error += float(found.error[within].sum())
+    return Promise(q, bits, error)
 
 
-def _gradient(codec: Codec, x: np.ndarray, scale: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _teller(count: int) -> Callable[[], None]:
+    """What is called after each of so many gradients: it tells `watcher`, if there is one."""
+    watch, done = watcher.get(), itertools.count(1)
+    return lambda: None if watch is None else watch(next(done), count)
+
+
+def _gradient(
+    codec: Codec, x: np.ndarray, scale: np.ndarray, tell: Callable[[], None], q: np.ndarray
+) -> np.ndarray:
     """Half the gradient of the squared error with respect to symbols (`refine.Gradient`)."""
     y = codec.quantiser.dequantise(q)
-    return codec.runtime.gradient(y[None], x[None])[0] * (scale / 2)
+    found = codec.runtime.gradient(y[None], x[None])[0] * (scale / 2)
+    tell()
+    return found
 
 
 def cost(codec: Codec, analysis: Analysis, q: np.ndarray, payload: bytes) -> float:

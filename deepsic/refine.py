@@ -7,26 +7,31 @@ before they are rounded, down the gradient of
 
 through soft rounding (Yang, Bamler and Mandt 2020): between two neighbouring symbols lo and
 lo + 1 stands lo + p, which becomes the harder the lower the temperature τ is. In `v`, features
-in steps, the symbols are the whole numbers.
+in steps, the symbols are the whole numbers. Bits are those of the context classifier.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
-
-from deepsic.coding.bitplanes import ranks
-from deepsic.coding.tables import Tables
 
 # From symbols, whole or between, float32 (h, w, channels), to half the gradient of the squared
 # error with respect to them.
 Gradient = Callable[[np.ndarray], np.ndarray]
+# Bits of candidates in the place of symbols, see `deepsic.coding.prices`.
+Prices = Callable[[np.ndarray, Sequence[np.ndarray], np.ndarray], Sequence[np.ndarray]]
 # Features stay off the symbols themselves, where soft rounding has no slope.
 LEAST = np.float32(1e-3)
-# Added to each count, so that a symbol never seen costs much, but not everything.
-UNSEEN = 0.02
+# How far a feature may move in all, in steps.
+MOST = np.float32(1)
+# What a symbol more costs where a feature has left the pair that was priced, bits.
+AWAY = np.float32(2)
+# A round moves such a share of all symbols at most. It counts on so much more curvature than the
+# mean, and looks at symbols other than 0 as if they could save so many bits, at zeros as if none.
+SHARE, CAUTION, WORTH = 0.02, 1.5, 8.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,31 +40,60 @@ class Plan:
 
     Attributes:
       temperatures: τ of each step, falling.
-      step: how far one step goes, as a share of the Newton step of the distortion alone.
-      emphasis: factor of λ1. Less than 1 lets the refined picture keep the error of the plain
-        one, so that what is gained shows as fewer bytes.
+      rate: how far one step goes, as a share of the Newton step of the distortion alone.
+      bound: the most that one step goes, in steps of the quantiser.
+      every: after how many steps symbols are priced anew.
+      rounds: how often symbols move by one after that (`move_by_one`).
     """
 
     temperatures: tuple[float, ...]
-    step: float
-    emphasis: float
+    rate: float
+    bound: float
+    every: int = 1
+    rounds: int = 0
+
+    @property
+    def gradients(self) -> int:
+        """How many gradients are computed at most."""
+        return len(self.temperatures) + 2 * self.rounds
 
 
-PLANS = {1: Plan((0.5,), 0.12, 1.0), 2: Plan((0.6, 0.3), 0.1, 0.7)}
+PLANS = {
+    1: Plan((0.4,), 0.25, 0.2),
+    2: Plan((0.5, 0.3), 0.2, 0.2, 2),
+    3: Plan((0.5, 0.42, 0.36, 0.3), 0.15, 0.15, 2, 1),
+}
 
 
-def symbol_costs(tables: Tables) -> np.ndarray:
-    """Bits of every symbol by how often it was seen, float32 (channels, levels).
+class Measures(NamedTuple):
+    """What J is measured with.
 
-    Channels that are coded as residuals of a prediction cost nothing here: what their symbols
-    cost, only the neighbours tell.
+    Attributes:
+      curvature: float32 (channels,), mean second derivative of the squared error with respect
+        to a channel's symbols, halved.
+      prices: see `Prices`.
+      symbols: the lowest and the highest.
+      lambda1: of the model's training, bits per pixel for one squared grey level.
     """
-    levels = tables.levels
-    rank = ranks(levels)[(np.arange(levels) - tables.centre[:, None]) % levels]
-    counts = np.take_along_axis(tables.histogram, rank, axis=1) + UNSEEN
-    costs = np.log2(counts.sum(axis=1, keepdims=True)) - np.log2(counts)
-    costs[tables.predicted == 1] = 0.0
-    return costs.astype(np.float32)
+
+    curvature: np.ndarray
+    prices: Prices
+    symbols: tuple[int, int]
+    lambda1: float
+
+
+class Refined(NamedTuple):
+    """Symbols, refined.
+
+    Attributes:
+      q: float32 (h, w, channels), whole numbers.
+      bits, error: float32, like q, what the last soft step promises of each symbol that it
+        changes: bits more, and squared error more.
+    """
+
+    q: np.ndarray
+    bits: np.ndarray
+    error: np.ndarray
 
 
 def soft_rounding(v: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,44 +106,78 @@ def soft_rounding(v: np.ndarray, temperature: float) -> tuple[np.ndarray, np.nda
     return low, p, slope
 
 
-def refine(
-    v: np.ndarray,
-    gradient: Gradient,
-    curvature: np.ndarray,
-    tables: Tables,
-    lambda1: float,
-    plan: Plan,
-) -> np.ndarray:
+def refine(v: np.ndarray, gradient: Gradient, measures: Measures, plan: Plan) -> Refined:
     """Moves features to where their symbols serve J better.
 
     Args:
       v: float32 (h, w, channels), features in steps, whose rounding is q; within the range
         of symbols.
       gradient: see `Gradient`.
-      curvature: float32 (channels,), mean second derivative of the squared error with respect
-        to a channel's symbols, halved.
-      tables: of the model.
-      lambda1: of the model's training, bits per pixel for one squared grey level.
+      measures: of the model, at its step.
       plan: one of `PLANS`.
-
-    Returns:
-      v, refined.
     """
-    weight = np.float32(plan.emphasis * lambda1 / 3)
-    rate = np.float32(plan.step) / (2 * np.float32(lambda1 / 3) * curvature)
-    rate = np.where(tables.predicted == 1, np.float32(0), rate).astype(np.float32)
-    costs = symbol_costs(tables)
-    rise = np.diff(costs, axis=1, append=costs[:, -1:] + 32)
-    lowest, highest = tables.lowest, tables.lowest + tables.levels - 1
-    channel = np.arange(v.shape[-1]) * tables.levels
+    lowest, highest = measures.symbols
+    weight = np.float32(2 * measures.lambda1 / 3)
+    bound = np.float32(plan.bound)
+    rate = np.float32(plan.rate / plan.bound) / (weight * measures.curvature)
     start = v
-    for temperature in plan.temperatures:
+    for number, temperature in enumerate(plan.temperatures):
         low, p, slope = soft_rounding(v, temperature)
-        d = 2 * weight * gradient(low + p)
-        d += rise.reshape(-1).take(
-            channel + np.clip(low, lowest, highest).astype(np.int32) - lowest
-        )
+        if number % plan.every == 0:
+            left = min(plan.every, len(plan.temperatures) - number)
+            base, rise = low, _rise(v, low, measures, left * plan.bound)
+        soft = low + p
+        g = gradient(soft)
+        bits = np.where(low == base, rise, AWAY * np.sign(low - base))
+        d = weight * g
+        d += bits
         d *= slope
         d *= rate
-        v = np.clip(v - d, start - 1, start + 1)
-    return np.clip(v, lowest, highest)
+        before = v
+        v = np.clip(v - bound * np.tanh(d, out=d), start - MOST, start + MOST)
+    q, new = (np.rint(np.clip(each, lowest, highest)) for each in (before, v))
+    change = new - q
+    error = change * (2 * g + measures.curvature * (new + q - 2 * soft))
+    for _ in range(plan.rounds):
+        new = move_by_one(new, gradient, measures)
+    return Refined(new, change * bits, error)
+
+
+def _rise(v: np.ndarray, low: np.ndarray, measures: Measures, reach: float) -> np.ndarray:
+    """Bits more for the symbol above v than for the one below, float32, like v.
+
+    Where v stands farther from the edge between both than it can go, they are not worth a look.
+    """
+    lowest, highest = measures.symbols
+    q = np.clip(np.rint(v), lowest, highest)
+    wanted = np.abs(v - q) > 0.5 - reach
+    below = np.clip(low, lowest, highest - 1).astype(np.int16)
+    under, over = measures.prices(q.astype(np.int16), (below, below + np.int16(1)), wanted)
+    return over - under
+
+
+def move_by_one(q: np.ndarray, gradient: Gradient, measures: Measures) -> np.ndarray:
+    """Moves symbols by one where that lowers J, the best of them at once.
+
+    Many moves at once disturb each other, so each must hold at the point half way of them all.
+    """
+    lowest, highest = measures.symbols
+    weight = np.float32(2 * measures.lambda1 / 3)
+    slope = weight * gradient(q)
+    bend = np.float32(CAUTION / 2) * weight * measures.curvature
+    wanted = np.abs(slope) + WORTH * (q != 0) > bend
+    now = q.astype(np.int16)
+    moves = [np.clip(now + np.int16(d), lowest, highest).astype(np.int16) for d in (-1, 1)]
+    bits, *others = measures.prices(now, (now, *moves), wanted)
+    down, up = (other - bits for other in others)
+    rises = slope + up < down - slope
+    direction = np.where(rises, np.float32(1), np.float32(-1))
+    more = np.where(rises, up, down)
+    score = direction * slope + more + bend
+    impossible = (q + direction < lowest) | (q + direction > highest)
+    score[impossible | ~wanted] = np.inf
+    most = int(SHARE * score.size)
+    chosen = score < min(float(np.partition(score, most, axis=None)[most]), 0.0)
+    direction *= chosen
+    half_way = weight * gradient(q + direction / 2)
+    return q + direction * (direction * half_way + more < 0)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 TARGETS = ("bpp", "max_bytes", "psnr", "quality")
 # 0 rounds features; what the others do, `deepsic.effort` says. The default costs no extra time.
-EFFORTS = (0, 1, 2)
+EFFORTS = (0, 1, 2, 3)
 DEFAULT_EFFORT = 0
 
 
