@@ -45,7 +45,7 @@ def test_sizes_are_not_exceeded_and_nearly_used(ladder, x, sizes, kind, share):
     assert len(reached.data) == sizes[reached.codec.step]
 
 
-@pytest.mark.parametrize("effort", [1, 2])
+@pytest.mark.parametrize("effort", [1, 2, 3])
 def test_refined_files_are_not_larger_than_asked(ladder, x, sizes, effort):
     most = sizes[20]
     reached = ladder.compress(x, Target("max_bytes", most), effort=effort)
