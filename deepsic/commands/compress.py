@@ -53,7 +53,7 @@ flags.DEFINE_enum(
     None,
     list(map(str, EFFORTS)),
     "How much time goes into a smaller file of the same quality, the same to decode: 1, 2 and 3"
-    f" take about three, five and nine times that of 0; {DEFAULT_EFFORT} if not given.",
+    f" take about three, six and twelve times that of 0; {DEFAULT_EFFORT} if not given.",
 )
 flags.DEFINE_enum(
     "arch",
