@@ -14,8 +14,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from deepsic.config import STAGES, ModelConfig
-from models import quantiser
-from models.normalisation import make_normalisation
+from models import quantiser, replicas
+from models.normalisation import BatchNormalization, make_normalisation
 
 PIXEL_SCALE = 255.0
 
@@ -39,7 +39,7 @@ class Gain(tf.keras.layers.Layer):
 @tf.custom_gradient
 def _ignore_shifts(z: tf.Tensor):
     """z, with the part of its gradient left out that would shift a whole channel."""
-    return z, lambda dz: dz - tf.reduce_mean(dz, axis=(0, 1, 2))
+    return z, lambda dz: dz - replicas.mean(tf.reduce_mean(dz, axis=(0, 1, 2)))
 
 
 class Centre(tf.keras.layers.Layer):
@@ -62,12 +62,7 @@ class Centre(tf.keras.layers.Layer):
 
     def build(self, shape) -> None:
         self.median = self.add_weight(
-            "median",
-            (shape[-1],),
-            initializer="zeros",
-            trainable=False,
-            synchronization=tf.VariableSynchronization.ON_READ,
-            aggregation=tf.VariableAggregation.MEAN,
+            "median", (shape[-1],), initializer="zeros", trainable=False, **replicas.ALIKE
         )
 
     def call(
@@ -76,7 +71,7 @@ class Centre(tf.keras.layers.Layer):
         """Centres z, whose channels get `gain`, (channels,), behind this layer."""
         if training:
             # The median is where as many values lie above as below.
-            balance = tf.reduce_mean(tf.sign(z - self.median), axis=(0, 1, 2))
+            balance = replicas.mean(tf.reduce_mean(tf.sign(z - self.median), axis=(0, 1, 2)))
             self.median.assign_add(self.rate * self.step / gain * balance)
             z = _ignore_shifts(z)
         return z - self.median
@@ -175,7 +170,7 @@ class FeatureExtractor(tf.keras.layers.Layer):
             return make_normalisation(self.config.normalisation, name=name)
         # The bound is the last stage's non-linearity: a ReLU would halve the levels.
         if self.config.normalisation == "batch":
-            return tf.keras.layers.BatchNormalization(
+            return BatchNormalization(
                 dtype="float32",
                 momentum=0.99,
                 gamma_initializer=tf.keras.initializers.Constant(0.1),

@@ -5,6 +5,34 @@ from __future__ import annotations
 import tensorflow as tf
 
 from deepsic.config import Normalisation
+from models import replicas
+
+
+class BatchNormalization(tf.keras.layers.BatchNormalization):
+    """Keras' layer with the statistics of the global batch, not of one replica's share.
+
+    Keras has that as well (`synchronized`), but without Bessel's correction, which the layer
+    makes for one device, and by a difference of squares, which loses digits.
+    """
+
+    def add_weight(self, *args, **options):
+        if options.get("trainable") is False:  # the moving statistics
+            options |= replicas.ALIKE
+        return super().add_weight(*args, **options)
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Normalises x, float32 (N, h, w, channels)."""
+        if not training or replicas.count() == 1:
+            return super().call(x, training=training)
+        axes = (0, 1, 2)
+        mean = replicas.mean(tf.reduce_mean(x, axes))
+        variance = replicas.mean(tf.reduce_mean(tf.math.squared_difference(x, mean), axes))
+        places = tf.cast(tf.reduce_prod(tf.shape(x)[:3]) * replicas.count(), tf.float32)
+        unbiased = variance * places / tf.maximum(places - 1.0, 1.0)
+        decay = 1.0 - self.momentum
+        self.moving_mean.assign_sub(decay * (self.moving_mean - mean))
+        self.moving_variance.assign_sub(decay * (self.moving_variance - unbiased))
+        return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon)
 
 
 class LeakyBatch(tf.keras.layers.Layer):
@@ -12,9 +40,7 @@ class LeakyBatch(tf.keras.layers.Layer):
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, dtype="float32")
-        self.batch = tf.keras.layers.BatchNormalization(
-            dtype="float32", momentum=0.99, name="batch"
-        )
+        self.batch = BatchNormalization(dtype="float32", momentum=0.99, name="batch")
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.batch(tf.nn.leaky_relu(x, 0.2), training=training)

@@ -17,6 +17,8 @@ import math
 
 import tensorflow as tf
 
+from models import replicas
+
 
 def half_levels(bits: int) -> int:
     """2**(B-1): steps in a feature of size 1."""
@@ -94,9 +96,13 @@ def add_noise(y: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
     Args:
       y: float tensor of features in steps.
-      seed: int tensor of shape (2,): the same seed gives the same noise.
+      seed: int tensor of shape (2,): the same seed gives the same noise, however many replicas
+        share the batch.
     """
-    return y + tf.random.stateless_uniform(tf.shape(y), seed, -0.5, 0.5)
+    shape = replicas.all_rows(tf.shape(y))
+    noise = replicas.own_rows(tf.random.stateless_uniform(shape, seed, -0.5, 0.5))
+    noise.set_shape(y.shape)
+    return y + noise
 
 
 def straight_through(y: tf.Tensor, bits: int) -> tf.Tensor:

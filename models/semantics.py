@@ -14,6 +14,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from deepsic.config import ModelConfig
+from models import replicas
+from models.normalisation import BatchNormalization
 from models.pretrained import PretrainedHead
 
 
@@ -25,7 +27,7 @@ class ConvBlock(tf.keras.layers.Layer):
         self.conv = tf.keras.layers.Conv2D(
             filters, 3, strides=stride, padding="same", use_bias=False, name="conv"
         )
-        self.batch = tf.keras.layers.BatchNormalization(dtype="float32", name="batch")
+        self.batch = BatchNormalization(dtype="float32", name="batch")
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.nn.relu(self.batch(self.conv(x), training=training))
@@ -38,9 +40,7 @@ class BasicBlock(tf.keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         self.first = ConvBlock(filters, 1, name="first")
         self.conv = tf.keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv")
-        self.batch = tf.keras.layers.BatchNormalization(
-            dtype="float32", gamma_initializer="zeros", name="batch"
-        )
+        self.batch = BatchNormalization(dtype="float32", gamma_initializer="zeros", name="batch")
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         y = self.conv(self.first(x, training=training))
@@ -61,7 +61,7 @@ class SemanticHead(tf.keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         width = config.head_width
         # Features keep most of their range for a few channels; the head wants them even.
-        self.even = tf.keras.layers.BatchNormalization(dtype="float32", name="even")
+        self.even = BatchNormalization(dtype="float32", name="even")
         first = 2 if config.stride < 16 else 1
         plan = [(width, 1), (3 * width // 2, first), (2 * width, 2), (2 * width, 1)]
         self.blocks = [
@@ -101,7 +101,8 @@ class SemanticHead(tf.keras.layers.Layer):
         """
         if seed is not None:
             dropout = tf.nn.experimental.stateless_dropout
-            description = dropout(description, self.DROPOUT, seed)
+            ones = tf.ones(replicas.all_rows(tf.shape(description)))
+            description *= replicas.own_rows(dropout(ones, self.DROPOUT, seed))
         return self.fc2(self.fc1(description))
 
     def call(

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from models import replicas
+
 UNLABELLED = -1
 
 
@@ -38,7 +40,8 @@ def semantic_loss(
       smoothing: share of each label that is spread evenly over all classes.
 
     Returns:
-      Mean cross entropy in nats and mean accuracy; both 0 if nothing is labelled.
+      Mean cross entropy in nats and mean accuracy; both 0 if nothing is labelled. Of
+      replicas that share a batch each gets its part, and the mean of these is the batch's.
     """
     known = tf.cast(labels != UNLABELLED, tf.float32)
     safe = tf.maximum(tf.cast(labels, tf.int32), 0)
@@ -46,7 +49,8 @@ def semantic_loss(
     entropy = -tf.gather(log_p, safe, axis=1, batch_dims=1) * (1.0 - smoothing)
     entropy -= tf.reduce_mean(log_p, axis=1) * smoothing
     right = tf.cast(tf.argmax(logits, -1, output_type=tf.int32) == safe, tf.float32)
-    count = tf.maximum(tf.reduce_sum(known), 1.0)
+    # Replicas can have more or fewer of the labelled pictures.
+    count = tf.maximum(replicas.total(tf.reduce_sum(known)), 1.0) / replicas.count()
     return tf.reduce_sum(entropy * known) / count, tf.reduce_sum(right * known) / count
 
 

@@ -7,6 +7,7 @@ import math
 
 import tensorflow as tf
 
+from models import replicas
 from models.deepsic import DeepSIC
 from training.settings import TrainSettings
 
@@ -63,12 +64,7 @@ class Optimisers(tf.Module):
 
     @staticmethod
     def _average_of(variable: tf.Variable) -> tf.Variable:
-        return tf.Variable(
-            variable.read_value(),
-            trainable=False,
-            synchronization=tf.VariableSynchronization.ON_READ,
-            aggregation=tf.VariableAggregation.MEAN,
-        )
+        return tf.Variable(variable.read_value(), trainable=False, **replicas.ALIKE)
 
     def _adam(self, lr: float, ahead: bool) -> tf.keras.optimizers.Optimizer:
         """Adam for one group; a context-aware rate term goes ahead of the networks."""
@@ -87,8 +83,10 @@ class Optimisers(tf.Module):
     def apply(self, gradients: list[tf.Tensor]) -> tf.Tensor:
         """One step; returns the gradient's global norm.
 
-        A gradient that is not finite counts as zero, so one bad batch does no harm.
+        A gradient that is not finite counts as zero, so one bad batch does no harm. Replicas
+        add theirs up first: the norm that is clipped is that of the global batch.
         """
+        gradients = replicas.total([tf.convert_to_tensor(g) for g in gradients])
         norm = tf.linalg.global_norm(gradients)
         fine = tf.math.is_finite(norm)
         factor = tf.ones(())
@@ -98,7 +96,9 @@ class Optimisers(tf.Module):
         start = 0
         for adam, (variables, _) in zip(self.adams, self.groups, strict=True):
             end = start + len(variables)
-            adam.apply_gradients(zip(gradients[start:end], variables, strict=True))
+            adam.apply_gradients(
+                zip(gradients[start:end], variables, strict=True), skip_gradients_aggregation=True
+            )
             start = end
         return norm
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from models import replicas
 from training.settings import TrainSettings
 
 
@@ -37,15 +38,17 @@ def draw_rates(settings: TrainSettings, gains: int, count: int, seed: tf.Tensor)
     Args:
       settings: whose lambda1 and lambda1_top are those of the first and the last rate.
       gains: of the model's configuration.
-      count: of pictures.
+      count: of this replica's pictures.
       seed: int (2,).
     """
     if not gains:
         return Rates(None, settings.lambda1, None)
     if gains == 1:
         return Rates(tf.zeros(count), settings.lambda1, None)
-    place = tf.range(count, dtype=tf.float32) + tf.random.stateless_uniform((count,), seed)
-    index = place / count * (gains - 1)
+    pictures = count * replicas.count()
+    drawn = tf.random.stateless_uniform((pictures,), seed)
+    place = replicas.own_rows(tf.range(pictures, dtype=tf.float32) + drawn)
+    index = place / pictures * (gains - 1)
     low, high = math.log(settings.lambda1), math.log(settings.lambda1_top)
     log_lambda = low + index / (gains - 1) * (high - low)
     return Rates(index, tf.exp(log_lambda), tf.exp((low + high) / 4 - log_lambda / 2))

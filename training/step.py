@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from models import replicas
 from models.deepsic import DeepSIC
 from training.loss import Losses, joint_loss
 from training.optimisers import Optimisers
@@ -52,9 +53,8 @@ class TrainStep:
 
     def _replica(self, batch, step: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         s = self.settings
-        context = tf.distribute.get_replica_context()
-        replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
-        seed = tf.stack([tf.constant(s.seed, tf.int64) + replica * 1_000_003, step])
+        # One seed for all replicas: each takes its own rows of what is drawn for the batch.
+        seed = tf.stack([tf.constant(s.seed, tf.int64), step])
         rates = draw_rates(s, self.model.config.gains, batch["x"].shape[0], seed + 2)
         statistics = self.optimisers.statistics
         before = [tf.identity(v) for v in statistics]
@@ -78,8 +78,8 @@ class TrainStep:
                 s.label_smoothing,
                 rates.weights,
             )
-            # The optimiser sums over replicas.
-            objective = losses.total / context.num_replicas_in_sync
+            # The optimisers sum over replicas.
+            objective = losses.total / replicas.count()
         variables = self.optimisers.variables_to_train
         gradients = tape.gradient(
             objective, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
