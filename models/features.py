@@ -178,6 +178,15 @@ class FeatureExtractor(tf.keras.layers.Layer):
             )
         return None
 
+    @property
+    def shifts(self) -> list[tf.Variable]:
+        """Variables that only shift whole channels in front of `centre`, which undoes that.
+
+        Their gradient is zero but for rounding, and Adam would make whole steps of that.
+        """
+        norm = self.norms[-1]
+        return [self.convs[-1].bias, *([] if norm is None else [norm.beta])]
+
     def _stage_input(self, outputs: list[tf.Tensor], stage: int) -> tf.Tensor:
         total = outputs[-1]
         for j, earlier in enumerate(outputs[:-1]):

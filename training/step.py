@@ -84,6 +84,11 @@ class TrainStep:
         gradients = tape.gradient(
             objective, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+        still = {id(v) for v in self.model.features.shifts}
+        gradients = [
+            tf.zeros_like(v) if id(v) in still else g
+            for v, g in zip(variables, gradients, strict=True)
+        ]
         norm = self.optimisers.apply(gradients)
         # Medians and batch statistics of a bad batch must not stay.
         for variable, old in zip(statistics, before, strict=True):
