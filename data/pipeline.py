@@ -27,6 +27,7 @@ def training_batches(
     least_area: float | None,
     seed: int,
     first_step: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tf.data.Dataset]:
     """Pipelines of training batches, one after the other without end.
 
@@ -40,11 +41,19 @@ def training_batches(
         pictures as they are, without resizing.
       seed: of order and crops.
       first_step: how many batches to pass over.
+      share: (index, count) cuts every batch into `count` pieces and makes the one numbered
+        `index` only. All pictures are read for it, as they are shuffled together, but only
+        those of the piece are decoded.
 
     Yields:
-      Datasets of {"x": float32 (batch, side, side, 3) in 0–255, "label": int64
-      (batch,), -1 where unknown}, each one pass over `source`.
+      Datasets of {"x": float32 (batch / count, side, side, 3) in 0–255, "label": int64
+      (batch / count,), -1 where unknown}, each one pass over `source`.
+
+    Raises:
+      ValueError: if `source` has fewer pictures than a batch, or the pieces are not equal.
     """
+    if batch % share[1]:
+        raise ValueError(f"a batch of {batch} cannot be shared by {share[1]}.")
     extras = round(batch * extra_share) if extra is not None else 0
     labelled = batch - extras
     if labelled and source.count < labelled:
@@ -53,16 +62,20 @@ def training_batches(
     assert first is not None
     steps = max(1, first.count // (labelled or extras))
     epoch, skip = divmod(first_step, steps)
+    own = np.split(_order(labelled, extras), share[1])[share[0]]
+    own_labelled, own_extras = own[own < labelled], own[own >= labelled] - labelled
     while True:
         start = epoch * steps
         parts = []
-        if labelled:
+        if len(own_labelled):
             part = source.epoch(seed, epoch).take(steps * labelled).skip(skip * labelled)
-            parts.append(_patches(part, labelled, start + skip, side, least_area, (seed, 0)))
-        if extra is not None and extras:
+            part = _numbered(part, labelled, start + skip, own_labelled)
+            parts.append(_patches(part, len(own_labelled), side, least_area, (seed, 0)))
+        if extra is not None and len(own_extras):
             part = _forever(extra, seed, (start + skip) * extras).take((steps - skip) * extras)
-            parts.append(_patches(part, extras, start + skip, side, least_area, (seed, 1)))
-        yield _join(parts).prefetch(tf.data.AUTOTUNE)
+            part = _numbered(part, extras, start + skip, own_extras)
+            parts.append(_patches(part, len(own_extras), side, least_area, (seed, 1)))
+        yield _join(parts, np.argsort(np.argsort(own))).prefetch(tf.data.AUTOTUNE)
         epoch, skip = epoch + 1, 0
 
 
@@ -73,16 +86,24 @@ def _forever(source: Source, seed: int, first: int) -> tf.data.Dataset:
     return passes.flat_map(lambda e: source.epoch(seed, e)).skip(skip)
 
 
+def _numbered(
+    examples: tf.data.Dataset, batch: int, first_step: int, own: np.ndarray
+) -> tf.data.Dataset:
+    """Examples with their numbers since step 0; of each batch, the consecutive places `own`."""
+    numbered = examples.enumerate(start=first_step * batch)
+    if len(own) == batch:
+        return numbered
+    first, last = int(own[0]), int(own[-1])
+    return numbered.filter(lambda n, _: (n % batch >= first) & (n % batch <= last))
+
+
 def _patches(
-    examples: tf.data.Dataset,
+    numbered: tf.data.Dataset,
     batch: int,
-    first_step: int,
     side: int,
     least_area: float | None,
     seed: tuple[int, int],
 ) -> tf.data.Dataset:
-    numbered = examples.enumerate(start=first_step * batch)
-
     def cut(index: tf.Tensor, example: Batch) -> Batch:
         key = tf.stack([tf.constant(2 * seed[0] + seed[1], tf.int64), index * 2])
         if least_area is None:
@@ -95,14 +116,21 @@ def _patches(
     return patches.batch(batch, drop_remainder=True)
 
 
-def _join(parts: list[tf.data.Dataset]) -> tf.data.Dataset:
+def _order(labelled: int, extras: int) -> np.ndarray:
+    """Which of a batch's labelled pictures, and the extra ones after them, stand at its places.
+
+    They are evenly interleaved: every replica gets its share of both.
+    """
+    places = [(np.arange(n) + 0.5) / n for n in (labelled, extras) if n]
+    return np.argsort(np.concatenate(places), kind="stable")
+
+
+def _join(parts: list[tf.data.Dataset], order: np.ndarray) -> tf.data.Dataset:
+    """One batch of two, `order` saying which of both stands at each place."""
     if len(parts) == 1:
         return parts[0]
-    return tf.data.Dataset.zip(tuple(parts)).map(_mix)
 
+    def mix(a: Batch, b: Batch) -> Batch:
+        return {k: tf.gather(tf.concat([a[k], b[k]], axis=0), order) for k in ("x", "label")}
 
-def _mix(a: Batch, b: Batch) -> Batch:
-    """Two batches as one, evenly interleaved: every replica gets its share of both."""
-    places = [(np.arange(p["x"].shape[0]) + 0.5) / p["x"].shape[0] for p in (a, b)]
-    order = np.argsort(np.concatenate(places), kind="stable")
-    return {k: tf.gather(tf.concat([a[k], b[k]], axis=0), order) for k in ("x", "label")}
+    return tf.data.Dataset.zip(tuple(parts)).map(mix)
