@@ -27,6 +27,8 @@ from deepsic.fields import BEYOND, EVERYDAY
 from training.flags import define, describe, values
 from training.settings import ContextSettings, TrainSettings
 
+OTHER_FLAGS = "another host trains with other flags, data or code; give all hosts the same ones."
+
 F = flags.FLAGS
 for _settings, _prefix in (
     (ModelConfig, ""),
@@ -153,11 +155,13 @@ def _make_head(settings):
 def _train(settings, context):
     from data import sources
     from deepsic import store
-    from training import folder, loop, run
+    from training import folder, hosts, loop, run, strategies
 
     out = pathlib.Path(F.out)
     try:
         init = store.find(F.init_from) if F.init_from else None
+        strategy = strategies.make_strategy(F.strategy)
+        here = hosts.Hosts(strategy)
         source = sources.open_source(F.dataset, "train", F.data_dir)
         extra = sources.open_extra(F.extra_images, cli.warn) if F.extra_images else None
         config = _config(len(source.labels), init)
@@ -166,19 +170,22 @@ def _train(settings, context):
         run.check_patches(context, config, settings.patch)
         start = init.fingerprints[-1].hex() if init else None  # refits leave it alone
         record = folder.record_of(config, settings, source.labels, start)
-        alone = F.strategy != "multi_worker"
-        with folder.claimed(out, record, loop.has_checkpoint(out), alone):
-            exported = _run(out, config, settings, context, source, extra, init)
-    except (sources.MissingDataset, loop.Stopped, folder.OtherRun) as error:
+        with here.together():
+            here.check_same(folder.number_of(record), OTHER_FLAGS)
+        with folder.claimed(out, record, loop.has_checkpoint(out), here.chief):
+            exported = _run(out, config, settings, context, source, extra, init, strategy)
+    except (sources.MissingDataset, loop.Stopped, folder.OtherRun, hosts.HostLost) as error:
         raise cli.UserError(str(error)) from error
+    if exported is None:
+        print(f"host {here.index} of {here.count} is done; host 0 writes the model.")
+        return
     print(f"{exported.path}: the model {exported.fingerprints[0].hex()}.")
 
 
-def _run(out, config, settings, context, source, extra, init):
-    """Trains, or trains on, and exports; returns the model's folder."""
-    from training import folder, loop, run, strategies
+def _run(out, config, settings, context, source, extra, init, strategy):
+    """Trains, or trains on, and exports; returns the model's folder, or None on other hosts."""
+    from training import folder, loop, run
 
-    strategy = strategies.make_strategy(F.strategy)
     run.set_precision(settings.precision)
     model = run.build_model(config, settings, strategy, init)
     # Before the optimisers are made: their moving averages begin with these weights.
@@ -191,6 +198,8 @@ def _run(out, config, settings, context, source, extra, init):
     card = {"command": folder.public(["python", "train.py", *sys.argv[1:]])}
     if not F.export_now:
         training.train(source, extra)
+    if not training.hosts.chief:
+        return None
     return run.export(training, out, source, extra, context, card, init)
 
 

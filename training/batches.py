@@ -19,6 +19,7 @@ def batches_of(
     batch: int,
     seed: int,
     first_step: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tf.data.Dataset]:
     """Endless `data.pipeline.training_batches`, with patches of the settings' size and area.
 
@@ -28,6 +29,7 @@ def batches_of(
       batch: patches at once.
       seed: of the order and the patches.
       first_step: where to begin.
+      share: the piece of every batch that is made, and of how many.
     """
     return training_batches(
         source,
@@ -38,4 +40,5 @@ def batches_of(
         least_area=settings.least_area if settings.crop == "resized" else None,
         seed=seed,
         first_step=first_step,
+        share=share,
     )

@@ -49,6 +49,12 @@ def record_of(config: Any, settings: Any, labels: tuple[str, ...], start: str | 
     return record | {"init_from": start}
 
 
+def number_of(record: dict) -> int:
+    """A number of 48 bits, which differs where records do."""
+    text = json.dumps(record, sort_keys=True)
+    return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
+
+
 @contextlib.contextmanager
 def claimed(out: pathlib.Path, record: dict, trained: bool, alone: bool = True) -> Iterator[None]:
     """Holds a folder for a run.
@@ -57,7 +63,8 @@ def claimed(out: pathlib.Path, record: dict, trained: bool, alone: bool = True) 
       out: the folder; it is made.
       record: of `record_of`, which is kept in the folder.
       trained: whether the folder has a checkpoint.
-      alone: whether only one process may train in it.
+      alone: whether this process alone writes there. Others of the same run, on other
+        hosts, only compare the record.
 
     Raises:
       OtherRun: if another process has the folder, or the run in it is not this one.
@@ -73,9 +80,10 @@ def claimed(out: pathlib.Path, record: dict, trained: bool, alone: bool = True) 
             raise OtherRun(f"{out} is being trained by another process; name another --out.")
         if trained:
             _compare(out, record)
-        files.write_text_atomically(
-            out / RECORD, lambda text: text.write(json.dumps(record, indent=2) + "\n")
-        )
+        if alone:
+            files.write_text_atomically(
+                out / RECORD, lambda text: text.write(json.dumps(record, indent=2) + "\n")
+            )
         yield
 
 

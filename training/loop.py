@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -18,11 +18,13 @@ from tqdm import tqdm
 from data.sources import Source
 from models.deepsic import DeepSIC
 from training.batches import batches_of
+from training.hosts import Hosts
 from training.loss import Losses
 from training.optimisers import Optimisers
 from training.rates import draw_rates
 from training.settings import TrainSettings
 from training.step import TrainStep
+from training.strategies import distribute
 
 REPORT_EVERY = 50
 PICTURES_EVERY = 2000
@@ -72,8 +74,10 @@ def _number(path: str | pathlib.Path) -> int:
 class Run:
     """A resumable training run in a folder.
 
+    Of several hosts the first alone writes: every one holds all that a checkpoint needs.
+
     Args:
-      folder: receives `train/` checkpoints and `logs/` for TensorBoard.
+      folder: receives `train/` checkpoints and `logs/` for TensorBoard; all hosts share it.
       model: with its variables made, under `strategy`.
       settings: of the run.
       strategy: see `training.strategies`.
@@ -92,6 +96,12 @@ class Run:
         self.model = model
         self.settings = settings
         self.strategy = strategy
+        self.hosts = Hosts(strategy)
+        if settings.batch % strategy.num_replicas_in_sync:
+            raise ValueError(
+                f"--batch must be a multiple of {strategy.num_replicas_in_sync}, the number of"
+                " devices that share it."
+            )
         with strategy.scope():
             self.optimisers = Optimisers(model, settings)
             self.step = TrainStep(model, self.optimisers, settings, strategy)
@@ -110,7 +120,11 @@ class Run:
             self.checkpoint, str(folder / "train"), max_to_keep=2
         )
         with self._writing():
-            self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+            self.writer = (
+                tf.summary.create_file_writer(str(folder / "logs"))
+                if self.hosts.chief
+                else tf.summary.create_noop_writer()
+            )
         self.checkpoint_seconds = checkpoint_minutes * 60
         self._stop = False
         self._clock = time.monotonic()
@@ -121,7 +135,8 @@ class Run:
         Raises:
           Unreadable: if none of those that are there can be read.
         """
-        self._remove_leftovers()
+        if self.hosts.chief:
+            self._remove_leftovers()
         kept = self.manager.checkpoints
         for path in reversed(kept):
             try:
@@ -148,18 +163,27 @@ class Run:
         Raises:
           TrainingDiverged: after many steps in a row without a finite gradient.
           Interrupted: on SIGTERM or SIGINT, after saving.
+          HostLost: if other hosts are gone, or do not go on from the same step.
         """
         first = int(self.step.step.numpy())
         self._clock = time.monotonic()
         old = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
-            with tqdm(
-                total=self.settings.steps,
-                initial=first,
-                unit="step",
-                disable=not sys.stderr.isatty(),
-            ) as bar:
-                self._loop(self._batches(source, extra, first), bar)
+            with (
+                tqdm(
+                    total=self.settings.steps,
+                    initial=first,
+                    unit="step",
+                    disable=not (self.hosts.chief and sys.stderr.isatty()),
+                ) as bar,
+                self.hosts.together() as alive,
+            ):
+                self.hosts.check_same(
+                    first,
+                    f"{self.folder} is at step {first} here and elsewhere at another: give all"
+                    " hosts the same --out, in a folder that they share.",
+                )
+                self._loop(self._batches(source, extra, first), bar, alive)
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
@@ -171,10 +195,13 @@ class Run:
 
     def _batches(self, source: Source, extra: Source | None, first: int) -> Iterator:
         s = self.settings
-        for data in batches_of(s, source, extra, batch=s.batch, seed=s.seed, first_step=first):
-            yield from self.strategy.experimental_distribute_dataset(data)
+        share = (self.hosts.index, self.hosts.count)
+        for data in batches_of(
+            s, source, extra, batch=s.batch, seed=s.seed, first_step=first, share=share
+        ):
+            yield from distribute(self.strategy, self.hosts, data)
 
-    def _loop(self, batches: Iterator, bar: tqdm) -> None:
+    def _loop(self, batches: Iterator, bar: tqdm, alive: Callable[[], None]) -> None:
         sums, count, since = [0.0] * len(Losses._fields), 0, time.monotonic()
         saved = time.monotonic()
         while (step := int(self.step.step.numpy())) < self.settings.steps:
@@ -182,17 +209,21 @@ class Run:
             losses = self.step(batch)
             sums = [a + float(b) for a, b in zip(sums, losses, strict=True)]
             count += 1
+            alive()
             bar.update()
             if (step + 1) % REPORT_EVERY == 0:
                 rate = count * self.settings.batch / (time.monotonic() - since)
                 self._report(Losses(*(v / count for v in sums)), rate, bar)
                 sums, count, since = [0.0] * len(sums), 0, time.monotonic()
-            if (step + 1) % PICTURES_EVERY == 0:
+            if self.hosts.chief and (step + 1) % PICTURES_EVERY == 0:
                 self._show_pictures(batch)
-            if self._stop or time.monotonic() - saved > self.checkpoint_seconds:
+            late = self.hosts.chief and time.monotonic() - saved > self.checkpoint_seconds
+            # Any host may be asked to stop; then all do, after the same step.
+            (stop,) = self.hosts.any(self._stop)
+            if stop or late:
                 self.save()
                 saved = time.monotonic()
-            if self._stop:
+            if stop:
                 raise Interrupted(f"stopped at step {step + 1}; the same command resumes it.")
         self.save()
 
@@ -207,7 +238,12 @@ class Run:
             ) from error
 
     def save(self) -> None:
-        """Writes a checkpoint now; raises CannotSave where there is no place for it."""
+        """Writes a checkpoint now; raises CannotSave where there is no place for it.
+
+        Only the first host does.
+        """
+        if not self.hosts.chief:
+            return
         now = time.monotonic()
         self.seconds.assign_add(now - self._clock)
         self._clock = now
@@ -231,6 +267,8 @@ class Run:
                 f" {int(self.step.step.numpy())}: lower --lr or set --clip, and start anew in"
                 " another --out; --export_now and --init_from keep what this one has learnt."
             )
+        if not self.hosts.chief:
+            return
         psnr = 20 * math.log10(255) - 10 * math.log10(max(mean.distortion, 1e-9))
         text = (
             f"L {mean.total:.3f} R {mean.rate:.3f} bpp D {psnr:.2f} dB"
