@@ -145,3 +145,20 @@ def test_real_files_mix_with_extra_files(picture_folder):
         assert (batch["label"] == -1).sum() == 3
     again = take(labelled, extra, 1, first_step=2)
     assert_same(again, batches[2:])
+
+
+@pytest.mark.parametrize(("extra_share", "count"), [(0.5, 2), (0.3, 3)])
+def test_shares_are_the_rows_of_the_whole_batches(labelled, unlabelled, extra_share, count):
+    options = {"extra_share": extra_share, "first_step": 2}
+    batches = take(labelled, unlabelled, 2, **options)
+    shares = [take(labelled, unlabelled, 2, share=(i, count), **options) for i in range(count)]
+    joined = [
+        {k: np.concatenate([piece[k] for piece in pieces]) for k in pieces[0]}
+        for pieces in zip(*shares, strict=True)
+    ]
+    assert_same(joined, batches)
+
+
+def test_a_batch_is_shared_evenly_or_not_at_all(labelled):
+    with pytest.raises(ValueError, match="a batch of 6 cannot be shared by 4"):
+        take(labelled, None, 1, share=(0, 4))
