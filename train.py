@@ -177,13 +177,24 @@ def _train(settings, context):
     except (sources.MissingDataset, loop.Stopped, folder.OtherRun, hosts.HostLost) as error:
         raise cli.UserError(str(error)) from error
     if exported is None:
-        print(f"host {here.index} of {here.count} is done; host 0 writes the model.")
-        return
+        print(f"host {here.index} of {here.count} is done; host 0 writes the model.", flush=True)
+        return _export_alone() if here.chief else None
     print(f"{exported.path}: the model {exported.fingerprints[0].hex()}.")
 
 
+def _export_alone():
+    """Makes this process one that exports the last checkpoint.
+
+    TensorFlow fails in a cluster that another host has left, and the others are done.
+    """
+    sys.stderr.flush()
+    alone = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
+    flags_now = [*sys.argv[1:], "--strategy=auto", "--export_now"]
+    os.execve(sys.executable, [sys.executable, sys.argv[0], *flags_now], alone)
+
+
 def _run(out, config, settings, context, source, extra, init, strategy):
-    """Trains, or trains on, and exports; returns the model's folder, or None on other hosts."""
+    """Trains, or trains on, and exports; returns the model's folder, or None of several hosts."""
     from training import folder, loop, run
 
     run.set_precision(settings.precision)
@@ -198,7 +209,7 @@ def _run(out, config, settings, context, source, extra, init, strategy):
     card = {"command": folder.public(["python", "train.py", *sys.argv[1:]])}
     if not F.export_now:
         training.train(source, extra)
-    if not training.hosts.chief:
+    if training.hosts.count > 1:
         return None
     return run.export(training, out, source, extra, context, card, init)
 
