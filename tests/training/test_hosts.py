@@ -106,8 +106,10 @@ def test_hosts_go_on_from_the_last_checkpoint_after_one_was_killed(tmp_path):
         processes[1].kill()
         _, errors = processes[0].communicate(timeout=120)
         assert processes[0].returncode == 1
-        assert errors.startswith("train.py: another host is gone or hangs; start the same command")
-        assert errors.count("\n") == 1
+        # Some versions of TensorFlow log more.
+        (said_why,) = [line for line in errors.splitlines() if line.startswith("train.py:")]
+        assert "another host is gone or hangs; start the same command" in said_why
+        assert "Traceback" not in errors
 
         reached = newest(out / "train")
         processes = run(reached + 3)

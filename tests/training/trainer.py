@@ -1,6 +1,6 @@
 """Trains small models for some steps in a process of its own, and writes what came out.
 
-    python -m tests.training.trainer KIND PICTURES FOLDER STEPS
+    python -m tests.training.trainer KIND PICTURES FOLDER STEPS FORM...
 
 KIND is `cpu`, `mirrored` (two CPUs made of one) or `multi_worker` (of TF_CONFIG).
 """
@@ -56,13 +56,14 @@ def strategy_of(kind):
     return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
 
 
-def train(strategy, pictures, folder, steps):
+def train(strategy, pictures, folder, steps, forms=FORMS):
     """The losses of every step and the weights after them, by form."""
     pictures = pathlib.Path(pictures)
     source = open_source(f"folder:{pictures}", "train")
     extra = open_extra(str(pictures / "val" / "*" / "*.jpg"))
     found = {}
-    for form, (config, settings) in FORMS.items():
+    for form in forms:
+        config, settings = FORMS[form]
         settings = dataclasses.replace(settings, steps=steps)
         run = Run(folder / form, build_model(config, settings, strategy, None), settings, strategy)
         run.step = Noted(run.step)
@@ -76,6 +77,6 @@ def train(strategy, pictures, folder, steps):
 
 
 if __name__ == "__main__":
-    kind, pictures, folder, steps = sys.argv[1:]
-    found = train(strategy_of(kind), pictures, pathlib.Path(folder), int(steps))
+    kind, pictures, folder, steps, *forms = sys.argv[1:]
+    found = train(strategy_of(kind), pictures, pathlib.Path(folder), int(steps), forms)
     np.savez(pathlib.Path(folder) / "found.npz", **found)
