@@ -27,7 +27,7 @@ def main():
     photos = OUT / "photos"
     write_samples(photos)
     print(f"Photographs of scikit-image and scikit-learn are in {photos}/.")
-    call("compress.py", str(photos), str(OUT / "compressed"), "--overwrite")
+    call("compress.py", str(photos), str(OUT / "compressed"), "--semantic_topk=1", "--overwrite")
     call("decompress.py", str(OUT / "compressed" / "coffee.dsic"), "--semantics_only")
     call("decompress.py", str(OUT / "compressed"), str(OUT / "decoded"), "--overwrite")
     call(

@@ -15,6 +15,8 @@ from deepsic.treecode import Description
 # A label is as specific as can be said with at least this probability; docs/labels.md has what
 # that gives for pictures outside the classes.
 THRESHOLD = 0.75
+# How likely a class must be to be named besides the label.
+SAID_BESIDES = 1 / 3
 # What a picture shows if hardly anything can be said.
 UNKNOWN = "unknown"
 # Of a model's labels.json: names of classes and groups, and letters of one.
@@ -40,6 +42,11 @@ class Label(NamedTuple):
 
     def __str__(self) -> str:
         return self.name if self.name == UNKNOWN else f"{self.name} ({self.probability:.0%})"
+
+    def in_short(self) -> str:
+        """The label, and the likeliest class besides where that is likely enough to be said."""
+        likely = [a for a in self.alternatives[:1] if a.probability >= SAID_BESIDES]
+        return ", perhaps ".join(map(str, [self, *likely]))
 
     def in_full(self) -> str:
         """All levels, and the alternatives, for people."""

@@ -34,10 +34,9 @@ def test_labels_are_such_as_a_person_would_nod_at(codec, name):
 
 def test_the_rocket_is_a_thing_made_by_people_and_most_likely_a_missile(codec):
     """EfficientNet-Lite0 on the original says vehicle with 51%, and missile with 48%."""
-    label = label_of(codec, "rocket", topk=3)
-    assert "artifact" in label.levels
-    said = {label.name, *(other.name for other in label.alternatives)}
-    assert said & {"missile", "projectile"}
+    label = label_of(codec, "rocket", topk=1)
+    assert "instrumentality" in label.levels
+    assert any(word in label.in_short() for word in ("missile", "projectile", "vehicle"))
 
 
 def test_nothing_is_called_surely_what_it_is_not(codec):

@@ -142,7 +142,7 @@ def compress_file(encode: Encode, job: Job) -> Done:
         "model": codec.folder.name,
         "label": data.label and describe_label(data.label),
     }
-    line += "" if data.label is None else f", {data.label}"
+    line += "" if data.label is None else f", {data.label.in_short()}"
     size = 0 if job.source is None else job.source.stat().st_size
     return Done(line, record, size, len(data), bool(reached.short))
 

@@ -170,7 +170,7 @@ def verify_file(models: Registry, job: Job) -> Done:
 
 def _label_text(file: DsicFile) -> str:
     label = file.get_label(F.semantic_threshold, F.semantic_topk)
-    return label.in_full() if F.levels else str(label)
+    return label.in_full() if F.levels else label.in_short()
 
 
 def _record(job: Job, file: DsicFile) -> dict[str, Any]:

@@ -20,6 +20,14 @@ def test_synsets_get_their_names_and_tree():
     assert label.in_full().endswith(" > English springer (80%); or tench (10%)")
 
 
+def test_a_general_label_comes_with_the_class_that_it_is_perhaps():
+    labels = Labels.of(CLASSES)
+    label = get_label(labels.semantics([0.3, 0.4, 0.3], 0.5, alternatives=1), None)
+    assert label.in_short() == "vertebrate (70%), perhaps English springer (40%)"
+    label = get_label(labels.semantics([0.1, 0.8, 0.1], 0.5, alternatives=1), None)
+    assert label.in_short() == "English springer (80%)"
+
+
 def test_a_label_is_as_special_as_the_threshold_allows():
     labels = Labels.of(CLASSES)
     said = [get_label(labels.semantics([0.3, 0.4, 0.3], t), None) for t in (0.25, 0.5, 0.875)]
