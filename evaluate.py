@@ -21,6 +21,7 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from deepsic import cli
+from deepsic.targets import DEFAULT_EFFORT, EFFORTS
 
 F = flags.FLAGS
 flags.DEFINE_string("images", None, "Glob of the pictures for rate and distortion.")
@@ -46,6 +47,12 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_list(
     "references", ["all"], "Other codecs: jpeg420, jpeg444, jpeg2000, webp, avif, jxl; all; none."
+)
+flags.DEFINE_enum(
+    "effort",
+    str(DEFAULT_EFFORT),
+    list(map(str, EFFORTS)),
+    "What the models' encoders spend on a picture, as in compress.py.",
 )
 flags.DEFINE_list(
     "show", [], "Names, without extension, of pictures for the page; three spread evenly otherwise."
@@ -111,7 +118,7 @@ def rate_distortion(models, out):
         raise cli.UserError(f"no file matches {F.images}")
     from evaluation import study
 
-    options = {"jobs": F.jobs, "published": F.published, "show": F.show}
+    options = {"jobs": F.jobs, "published": F.published, "show": F.show, "effort": int(F.effort)}
     try:
         return study.run(paths, models, find_references(), out, **options)
     except ValueError as error:

@@ -15,6 +15,7 @@ import numpy as np
 
 from deepsic import folders, images, store
 from deepsic.errors import ModelError
+from deepsic.targets import DEFAULT_EFFORT
 from evaluation import metrics
 from evaluation.cache import Cache, Key, digest, source_digest
 from evaluation.references import REFERENCES, Reference
@@ -61,18 +62,24 @@ class Subject:
       name: of the model or codec.
       folder: of the model; "" for a reference.
       settings: of its points: a model's one point, a reference's many.
+      effort: of a model's encoder (`deepsic.effort`).
     """
 
     curve: str
     name: str
     folder: str
     settings: tuple[str, ...]
+    effort: int = DEFAULT_EFFORT
 
     @classmethod
-    def of_model(cls, folder: folders.Folder, name: str, curve: str = "") -> Subject:
+    def of_model(
+        cls, folder: folders.Folder, name: str, curve: str = "", effort: int = DEFAULT_EFFORT
+    ) -> Subject:
         setting = folder.identity
+        if effort != DEFAULT_EFFORT:
+            setting += f" effort={effort}"
         curve = curve or f"{OURS} {folder.config.arch}"
-        return cls(curve, name, folder.reference, (setting,))
+        return cls(curve, name, folder.reference, (setting,), effort)
 
     @classmethod
     def of_reference(cls, reference: Reference) -> Subject:
@@ -166,7 +173,7 @@ def _measure(subject: Subject, setting: str, x: np.ndarray, meter: metrics.Meter
     if subject.folder:
         codec = codec_of(subject.folder)
         start = time.perf_counter()
-        data: bytes = codec.compress(x)
+        data: bytes = codec.compress(x, effort=subject.effort)
         middle = time.perf_counter()
         x_hat, label = codec.decompress(data)
         end = time.perf_counter()

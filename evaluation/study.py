@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deepsic import folders
+from deepsic.targets import DEFAULT_EFFORT
 from evaluation import bd, curves, plots, rate_distortion, tables
 from evaluation.cache import Cache
 from evaluation.measure import OURS, Subject
@@ -72,6 +73,7 @@ def run(
     jobs: int,
     published: bool | None,
     show: Sequence[str] = (),
+    effort: int = DEFAULT_EFFORT,
 ) -> int:
     """Measures, and writes everything that can be written.
 
@@ -83,6 +85,7 @@ def run(
       jobs: processes.
       published: whether to draw published Kodak curves; None if the pictures are Kodak's.
       show: names of pictures for the page; a few spread evenly if empty.
+      effort: of the models' encoders.
 
     Returns:
       The exit code: 1 if anything was left out.
@@ -96,7 +99,7 @@ def run(
         return 1
     chosen = gallery.choose(pictures, show)
     models, remark = merge_heads(models)
-    subjects = [Subject.of_model(f, n, curve_of(f, models)) for n, f in models]
+    subjects = [Subject.of_model(f, n, curve_of(f, models), effort) for n, f in models]
     subjects += [Subject.of_reference(r) for r in references]
     cache = Cache(out / "cache")
     rows = rate_distortion.measure(pictures, subjects, cache, jobs, complain)

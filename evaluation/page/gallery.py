@@ -74,7 +74,7 @@ def work(task: TileTask) -> None:
 def _send(subject: Subject, x: np.ndarray, bpp: float) -> tuple[bytes, np.ndarray, Tile]:
     if subject.folder:
         codec = codec_of(subject.folder)
-        file = codec.compress(x)
+        file = codec.compress(x, effort=subject.effort)
         x_hat, label = codec.decompress(file)
         return file, x_hat, {"label": str(label)}
     reference = reference_of(subject)

@@ -41,6 +41,16 @@ def test_rows_are_of_real_files(results, pre):
     assert float(row["decode_s"]) > 0
 
 
+def test_more_effort_is_another_point(pre, pictures, tmp_path):
+    plain, refined = (Subject.of_model(pre, "pre", effort=effort) for effort in (0, 1))
+    assert refined.settings == (f"{pre.identity} effort=1",)
+    found = rate_distortion.open_pictures(pictures[:1], pytest.fail)
+    rows = rate_distortion.measure(found, [plain, refined], Cache(tmp_path), 1, pytest.fail)
+    data = Codec(pre).compress(photo(*SIZES["a"]), effort=1)
+    assert [row["setting"] for row in rows] == [*plain.settings, *refined.settings]
+    assert rows[1]["bytes"] == len(data) != rows[0]["bytes"]
+
+
 def test_rows_come_by_picture_codec_and_rate(results):
     rows = read(results / "rd.csv")
     assert [r["image"] for r in rows] == ["a.png"] * POINTS + ["b.png"] * POINTS
