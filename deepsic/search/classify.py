@@ -24,9 +24,10 @@ MOST_VALUES = 1 << 24
 Answer = tuple[Found, Semantics]
 
 
-def _kind(file: Found) -> tuple[bytes, int, int]:
+def _kind(file: Found) -> tuple[bytes, int, int, int]:
     """Files that are equal in this are classified together."""
-    return file.header.fingerprint, file.header.height, file.header.width
+    header = file.header
+    return header.fingerprint, header.step, header.height, header.width
 
 
 def classify(
