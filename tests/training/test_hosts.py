@@ -72,7 +72,8 @@ def test_a_process_that_waits_in_vain_ends_with_a_sentence():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout == "still here\n"
-    assert done.stderr == "-c: nobody came.\n"
+    # A current TensorFlow says things of its own before.
+    assert done.stderr.endswith("-c: nobody came.\n")
 
 
 def wait_for(path, processes):
