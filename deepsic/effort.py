@@ -58,6 +58,9 @@ class Promise(NamedTuple):
 def better(codec: Codec, analysis: Analysis, effort: int) -> tuple[np.ndarray, bytes]:
     """Refined symbols and their payload, or the plain ones if R + λ1·D is less with them.
 
+    Both are compared, but where one step promises so much that the refined ones surely serve
+    better (`_is_clear`).
+
     Args:
       codec, analysis, effort: see `refined_symbols`.
     """

@@ -24,9 +24,10 @@ from deepsic.targets import Target, choose_target
 
 # A file this near below the bytes asked for is near enough.
 NEAR = 0.99
+# Of a picture that comes back exactly, dB: a search goes by differences, and infinity has none.
+HIGHEST_PSNR = 150.0
 # By how much rungs differ for each unit of ln λ1, before a picture has told: a file's size, as a
 # logarithm, and its PSNR, dB.
-HIGHEST_PSNR = 150.0
 _GROWTH = {"bytes": 0.5, "psnr": 2.5}
 
 
@@ -140,7 +141,6 @@ class _Search:
     def psnr(self, rung: int, effort: int | None) -> float:
         """Of the picture that a rung's file holds, dB."""
         pixels, _ = self._ladder.codec(rung).decompress(self.file(rung, effort))
-        # Steps are found by the differences of this, which infinity has none of.
         return min(distortion.psnr(self._picture.rgb, pixels[..., :3]), HIGHEST_PSNR)
 
     def run(self, target: Target) -> Reached:

@@ -82,12 +82,10 @@ def _send(subject: Subject, x: np.ndarray, bpp: float) -> tuple[bytes, np.ndarra
     return data, reference.decode(data), {"setting": reference.setting(value)}
 
 
-def middle(x: np.ndarray) -> np.ndarray:
-    """The middle of a picture, no side longer than LARGEST_SIDE."""
-    for axis in (0, 1):
-        start = max(0, (x.shape[axis] - LARGEST_SIDE) // 2)
-        x = x.take(range(start, min(start + LARGEST_SIDE, x.shape[axis])), axis)
-    return x
+def middle(x: np.ndarray, longest: int = LARGEST_SIDE) -> np.ndarray:
+    """The middle of a picture, no side longer than `longest` pixels."""
+    top, left = (max(0, side - longest) // 2 for side in x.shape[:2])
+    return x[top : top + longest, left : left + longest]
 
 
 def data_uri(x: np.ndarray) -> str:

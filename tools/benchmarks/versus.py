@@ -24,14 +24,6 @@ flags.DEFINE_integer("effort", 0, "What is spent on our files.", 0)
 BLOCK = 8
 
 
-def middle(x, side):
-    """The middle square of a picture, or all of it."""
-    if not side:
-        return x
-    top, left = (max(0, n - side) // 2 for n in x.shape[:2])
-    return x[top : top + side, left : left + side]
-
-
 def curve_of(reference, x):
     """PSNR of another codec by the logarithm of the rate; nan beyond its settings."""
     import numpy as np
@@ -86,6 +78,7 @@ def main(rest):
     from deepsic.codec import Codec
     from deepsic.images import read_image
     from evaluation import references, tables
+    from evaluation.page.gallery import middle
 
     paths = sorted(glob.glob(F.images, recursive=True))
     if rest or not paths:
@@ -97,7 +90,8 @@ def main(rest):
     codecs = [Codec(f) for f in sorted(asked, key=lambda f: f.get_lambda1(f.step))]
     rows = []
     for path in tqdm(paths, desc="pictures"):
-        x = middle(read_image(path), F.crop)
+        x = read_image(path)
+        x = middle(x, F.crop) if F.crop else x
         curves = [curve_of(reference, x) for reference in found]
         rows.append([measure(codec, x, curves, F.effort) for codec in codecs])
     lines = []
