@@ -59,11 +59,12 @@ def load(
       deepsic.runtimes.RuntimeMissing: if the runtime is not installed.
       ValueError: if arch or runtime is of no kind that there is.
     """
-    from deepsic import folders, store
+    from deepsic import store
     from deepsic.codec import Codec
+    from deepsic.manifest import ARCHS
 
-    if arch not in (None, *folders.ARCHS):
-        raise ValueError(f"arch is one of {', '.join(folders.ARCHS)}, not {arch!r}.")
+    if arch not in (None, *ARCHS):
+        raise ValueError(f"arch is one of {', '.join(ARCHS)}, not {arch!r}.")
     return Codec(store.find(os.fspath(model), arch), runtime=runtime)
 
 

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from deepsic.config import ModelConfig
 from deepsic.errors import ModelError
 from deepsic.labels import Labels
+from deepsic.manifest import ARCHS, check
 from deepsic.untrusted import array_names, load_arrays, parse_json, read_plain
 
 if TYPE_CHECKING:
@@ -39,10 +40,8 @@ if TYPE_CHECKING:
 
     from deepsic.coding.tables import Tables
 
-VERSION = 2
 CARD = "model.json"
 FINGERPRINT_BYTES = 4
-ARCHS = ("pre", "post")
 GRAPHS = {
     "features": "codec",
     "reconstruction": "codec",
@@ -53,13 +52,7 @@ GRAPHS = {
 }
 # Of a configuration; all else is the codec's.
 HEAD_FIELDS = ("classes", "head", "head_input", "head_width", "head_depth")
-_TABLES = re.compile(r"[0-9a-f]{8}")
 STEP = re.compile(r"0|[1-9][0-9]{0,2}")
-# No other file of the folder is read or written, whatever the manifest says.
-_NAMES = re.compile(
-    r"labels\.json|tables/[0-9a-f]{8}\.npz"
-    r"|(codec|heads/(pre|post))/(config\.json|weights\.npz|graphs\.(npz|json))"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,7 +262,7 @@ def open_folder(path: pathlib.Path, arch: str | None = None) -> Folder:
         raise ModelError(f"{path} is no model folder: it has no {CARD}.")
     manifest = parse_json(read_plain(path / CARD), str(path / CARD))
     try:
-        _check_manifest(manifest)
+        check(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path / CARD} is damaged: {error}.") from error
     folder = Folder(path, next(a for a in ARCHS if a in manifest["cards"]), manifest)
@@ -278,26 +271,3 @@ def open_folder(path: pathlib.Path, arch: str | None = None) -> Folder:
     if arch not in folder.archs:
         raise ModelError(f"{path} has no {arch} model, only {folder.arch}.")
     return dataclasses.replace(folder, arch=arch)
-
-
-def _check_manifest(manifest: Any) -> None:
-    if manifest["version"] != VERSION:
-        raise ValueError(f"its version {manifest['version']!r} is not known here")
-    tables, checksums, cards = manifest["tables"], manifest["sha256"], manifest["cards"]
-    if not isinstance(checksums, dict) or not all(map(_NAMES.fullmatch, checksums)):
-        raise ValueError("it has no checksums, or names files that no model has")
-    if not isinstance(tables, list) or not tables or not all(map(_TABLES.fullmatch, tables)):
-        raise ValueError("it names no tables")
-    if not isinstance(cards, dict) or not cards or not set(cards) <= set(ARCHS):
-        raise ValueError("it names no head")
-    if not all(isinstance(card, dict) for card in cards.values()):
-        raise ValueError("a card is of another kind")
-    _check_rates(manifest.get("rates", {}))
-
-
-def _check_rates(rates: Any) -> None:
-    names, lambda1 = rates.get("names", {}), rates.get("lambda1", [])
-    if not isinstance(names, dict) or any(type(s) is not int or s < 0 for s in names.values()):
-        raise ValueError("its steps are no numbers")
-    if not isinstance(lambda1, list) or not all(type(v) is float and v > 0 for v in lambda1):
-        raise ValueError("its λ1 are no numbers")

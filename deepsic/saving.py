@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from deepsic.files import write_together
-from deepsic.folders import CARD, FINGERPRINT_BYTES, VERSION, Folder
+from deepsic.folders import CARD, FINGERPRINT_BYTES, Folder
 from deepsic.labels import Labels
+from deepsic.manifest import VERSION
 
 if TYPE_CHECKING:
     import numpy as np

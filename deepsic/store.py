@@ -6,7 +6,8 @@ import dataclasses
 import pathlib
 
 from deepsic.errors import ModelError, UnknownModel
-from deepsic.folders import ARCHS, CARD, STEP, Folder, open_folder
+from deepsic.folders import CARD, STEP, Folder, open_folder
+from deepsic.manifest import ARCHS
 
 # What is compressed with unless something else is asked for.
 DEFAULT_RATE = "0.5bpp"
