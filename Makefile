@@ -1,5 +1,5 @@
 # make demo    compresses, decompresses and evaluates photographs with the shipped weights
-# make check   linters, types and the quick tests: under two minutes
+# make check   linters, types and the quick tests: four minutes on two cores
 # make test    linters, types and all tests
 # All build their environment first, in .venv; VENV=DIR PYTHON=python3.13 builds another one.
 
