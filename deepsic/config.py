@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any, Literal, get_args
 
+from deepsic.container import HIGHEST_STEP, LOWEST_STEP
 from deepsic.fields import BEYOND, EVERYDAY, PAPER, check, setting
 
 Arch = Literal["pre", "post"]
@@ -21,6 +22,8 @@ STAGES = 4
 PRETRAINED_CLASSES = 1000
 # How finely a file may choose between two rates of a model with gains; there are 8 at most.
 STEPS_PER_GAIN = 32
+# How many steps go on beyond the highest rate; as many go on beyond the lowest.
+STEPS_BEYOND = -LOWEST_STEP
 # Larger models are refused before anything is allocated: 256 MB of float32.
 MOST_PARAMETERS = 1 << 26
 # Ranges of settings that are widths, and of those that are depths.
@@ -184,18 +187,27 @@ class ModelConfig:
         return self.normalisation == "gdn"
 
     @property
-    def steps(self) -> int:
-        """How many quantiser steps a file may choose from: 1 without gains."""
-        return (max(self.gains, 1) - 1) * STEPS_PER_GAIN + 1
+    def trained_steps(self) -> range:
+        """The quantiser steps from the lowest trained rate to the highest; one without gains."""
+        return range((max(self.gains, 1) - 1) * STEPS_PER_GAIN + 1)
+
+    @property
+    def steps(self) -> range:
+        """All that a file may choose from: gains go on beyond the rates that were trained."""
+        if self.gains < 2:
+            return self.trained_steps
+        most = min(self.trained_steps[-1] + STEPS_BEYOND, HIGHEST_STEP)
+        return range(LOWEST_STEP, most + 1)
 
     def get_rate_index(self, step: int) -> float:
-        """Where a step stands between the model's rates, 0 to gains - 1.
+        """Where a step stands between the model's rates, which are 0 to gains - 1.
 
         Raises:
           ValueError: if the model has no such step.
         """
-        if not 0 <= step < self.steps:
-            raise ValueError(f"the model has the steps 0 to {self.steps - 1}, not {step}.")
+        if step not in self.steps:
+            first, last = self.steps[0], self.steps[-1]
+            raise ValueError(f"the model has the steps {first} to {last}, not {step}.")
         return step / STEPS_PER_GAIN
 
     def to_json(self) -> str:

@@ -7,7 +7,7 @@
            0: the model's own), bit 2 grey, bit 3 sections follow, bits 4–7 zero
     1      bytes of the semantics, 0–63
     4      fingerprint of the model: networks and coding tables
-    1      step: which of the model's quantiser steps
+    1      step: which of the model's quantiser steps; 225 to 255 mean -31 to -1
     1–5    width  - 1, LEB128
     1–5    height - 1, LEB128
     0–63   semantics: what the picture shows
@@ -53,6 +53,8 @@ MOST_SEMANTICS = 63
 # The longest header: read this much to know all but the picture.
 HEAD_BYTES = 12 + 3 * 5 + MOST_SEMANTICS + 1
 LARGEST_SIDE = 1 << 30
+# Of the model's quantiser steps, those that a header can name.
+LOWEST_STEP, HIGHEST_STEP = -31, 224
 # Kinds of sections.
 EXIF, XMP, ALPHA = 1, 2, 0x83
 CRITICAL = 0x80
@@ -82,7 +84,7 @@ class Header:
       fingerprint: 4 bytes that name the model.
       width, height: of the picture, pixels.
       semantics: None if there are none, as in `post` files.
-      step: which quantiser step of the model, 0 to 255.
+      step: which quantiser step of the model, -31 to 224.
       grey: whether the picture has no colours.
     """
 
@@ -146,6 +148,8 @@ def pack(header: Header, payload: bytes, sections: Sequence[Section] = ()) -> by
         raise ValueError(f"no such header: {header}")
     if not (1 <= header.width <= LARGEST_SIDE and 1 <= header.height <= LARGEST_SIDE):
         raise ValueError(f"a picture of {header.width}×{header.height} has no .dsic form.")
+    if not LOWEST_STEP <= header.step <= HIGHEST_STEP:
+        raise ValueError(f"no file has the step {header.step}.")
     flags = _POST * (header.arch == "post") | _GREY * header.grey | _SECTIONS * bool(sections)
     flags |= _ALPHA * any(section.kind == ALPHA for section in sections)
     semantics = b""
@@ -155,7 +159,7 @@ def pack(header: Header, payload: bytes, sections: Sequence[Section] = ()) -> by
             raise ValueError(f"semantics take 1 to {MOST_SEMANTICS} bytes, not {len(semantics)}.")
         flags |= _IMAGENET * header.semantics.imagenet
     head = MAGIC + bytes([VERSION, flags, len(semantics)]) + header.fingerprint
-    head += bytes([header.step]) + _leb128(header.width - 1) + _leb128(header.height - 1)
+    head += bytes([header.step % 256]) + _leb128(header.width - 1) + _leb128(header.height - 1)
     head += semantics + (_leb128(len(payload)) if sections else b"")
     body = head + bytes([crc8(head)]) + payload
     return b"".join([body, _crc32(body), *map(_pack_section, sections)])
@@ -222,7 +226,8 @@ def read_front(data: bytes) -> tuple[Header, int, int | None]:
         raise CorruptFile("the header is damaged.")
     arch = "post" if flags & _POST else "pre"
     grey = bool(flags & _GREY)
-    header = Header(arch, data[7:11], width + 1, height + 1, semantics, data[11], grey)
+    step = data[11] - 256 * (data[11] > HIGHEST_STEP)
+    header = Header(arch, data[7:11], width + 1, height + 1, semantics, step, grey)
     return header, end + 1, length
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import math
 import pathlib
 import re
 from collections.abc import Callable
@@ -52,7 +53,7 @@ GRAPHS = {
 }
 # Of a configuration; all else is the codec's.
 HEAD_FIELDS = ("classes", "head", "head_input", "head_width", "head_depth")
-STEP = re.compile(r"0|[1-9][0-9]{0,2}")
+STEP = re.compile(r"0|-?[1-9][0-9]{0,2}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,11 +107,27 @@ class Folder:
 
     @property
     def rates(self) -> dict[str, Any]:
-        """What the manifest says of the model's rates: `names` of steps, `lambda1` of each gain."""
+        """What the manifest says of the model's rates.
+
+        `names` of steps, `lambda1` of each gain, and the first and the last of the `steps` that
+        a search for a target tries.
+        """
         return self.manifest.get("rates", {})
 
+    @property
+    def best_steps(self) -> range:
+        """Steps at which no model shipped beside it is better; if unsaid, those that were trained.
+
+        Raises:
+          ModelError: if the model has no such steps.
+        """
+        first, last = self.rates.get("steps", (0, self.config.trained_steps[-1]))
+        if not (first <= last and {first, last} <= {*self.config.steps}):
+            raise ModelError(f"{self.path}: its manifest names steps that the model has not.")
+        return range(first, last + 1)
+
     def get_lambda1(self, step: int) -> float:
-        """λ1 of eq. 4 that a step was trained for, geometric between those of the gains.
+        """λ1 of eq. 4 of a step: geometric between those that the gains were trained for.
 
         Raises:
           ModelError: if the manifest does not say.
@@ -119,7 +136,7 @@ class Folder:
         if len(known) != max(1, self.config.gains):
             raise ModelError(f"{self.path}: its manifest does not tell λ1 of its rates.")
         index = self.config.get_rate_index(step)
-        low = min(int(index), len(known) - 1)
+        low = min(max(math.floor(index), 0), max(len(known) - 2, 0))
         high = min(low + 1, len(known) - 1)
         return float(known[low] ** (1 - index + low) * known[high] ** (index - low))
 

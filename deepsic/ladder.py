@@ -1,7 +1,8 @@
 """The steps of models that come nearest to what is asked for (`deepsic.targets`).
 
-The models of one arch make a ladder: all their quantiser steps, by λ1. Features are computed
-once a model, and a few rungs are tried until the next one would be too much.
+The models of one arch make a ladder: the quantiser steps that each does best, model after
+model. Features are computed once a model, and a few rungs are tried until the next one would be
+too much.
 """
 
 from __future__ import annotations
@@ -26,17 +27,22 @@ from deepsic.targets import Target, choose_target
 NEAR = 0.99
 # Of a picture that comes back exactly, dB: a search goes by differences, and infinity has none.
 HIGHEST_PSNR = 150.0
-# By how much rungs differ for each unit of ln λ1, before a picture has told: a file's size, as a
-# logarithm, and its PSNR, dB.
+# By how much rungs differ for each unit of their height, before a picture has told: a file's size,
+# as a logarithm, and its PSNR, dB.
 _GROWTH = {"bytes": 0.5, "psnr": 2.5}
 
 
 class Rung(NamedTuple):
-    """One step of one model."""
+    """One step of one model.
+
+    Attributes:
+      folder, step: which.
+      height: grows from rung to rung; within a model as ln λ1 does.
+    """
 
     folder: Folder
     step: int
-    log_lambda1: float
+    height: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +61,10 @@ class Reached:
 
 
 class Ladder:
-    """All steps of some models, from the lowest rate to the highest.
+    """The steps that some models do best, from the lowest rate to the highest.
 
     Args:
-      folders: of the models; of each, all steps count.
+      folders: of the models; of each, all its `best_steps` count.
       runtime: of their codecs, see `Codec`.
 
     Raises:
@@ -69,14 +75,20 @@ class Ladder:
         self._runtime = runtime
         self._codecs: dict[Any, Codec] = {}
         alone = {(folder.path, folder.arch): folder for folder in folders}.values()
-        rungs = [
-            Rung(folder, step, math.log(folder.get_lambda1(step)))
-            for folder in alone
-            for step in range(folder.config.steps)
-        ]
-        if not rungs:
+        if not alone:
             raise ModelError("there is no model to choose from.")
-        self.rungs = sorted(rungs, key=lambda rung: rung.log_lambda1)
+        self.rungs: list[Rung] = []
+        for folder in sorted(alone, key=lambda folder: folder.get_lambda1(folder.best_steps[0])):
+            self._add(folder)
+
+    def _add(self, folder: Folder) -> None:
+        """Puts a model's steps on top, the first as far from the last rung as from the second."""
+        steps = folder.best_steps
+        logs = [math.log(folder.get_lambda1(step)) for step in steps]
+        between = logs[min(1, len(logs) - 1)] - logs[0]
+        foot = self.rungs[-1].height + between if self.rungs else 0.0
+        for step, log in zip(steps, logs, strict=True):
+            self.rungs.append(Rung(folder, step, foot + log - logs[0]))
 
     def codec(self, rung: int) -> Codec:
         """The model of a rung, at its step."""
@@ -85,9 +97,9 @@ class Ladder:
             self._codecs[folder.path] = Codec(folder, runtime=self._runtime)
         return self._codecs[folder.path].at(step)
 
-    def nearest(self, log_lambda1: float) -> int:
-        """The rung whose λ1 is nearest."""
-        return int(np.argmin([abs(rung.log_lambda1 - log_lambda1) for rung in self.rungs]))
+    def nearest(self, height: float) -> int:
+        """The rung whose height is nearest."""
+        return int(np.argmin([abs(rung.height - height) for rung in self.rungs]))
 
     def compress(
         self,
@@ -147,8 +159,7 @@ class _Search:
         """See `Ladder.compress`."""
         rungs = self._ladder.rungs
         if target.kind == "quality":
-            low, high = rungs[0].log_lambda1, rungs[-1].log_lambda1
-            return self._reached(self._ladder.nearest(low + target.value / 100 * (high - low)))
+            return self._reached(self._ladder.nearest(target.value / 100 * rungs[-1].height))
         if target.kind == "psnr":
             return self._smallest_of(target.value)
         pixels = self._picture.rgb.shape[0] * self._picture.rgb.shape[1]
@@ -193,9 +204,9 @@ class _Search:
         """The last rung that measures `most` or less, or one that does so nearly; else -1.
 
         Args:
-          measure: grows with the rungs, about evenly in log λ1.
+          measure: grows with the rungs, about evenly with their height.
           most: what it may be.
-          growth: of it, for each unit of log λ1, until two rungs have told.
+          growth: of it, for each unit of height, until two rungs have told.
           near: a rung so little below is taken at once.
         """
         rungs = self._ladder.rungs
@@ -219,10 +230,10 @@ class _Search:
     ) -> int:
         rungs = self._ladder.rungs
         if low in known and high in known and known[high] > known[low]:
-            between = rungs[high].log_lambda1 - rungs[low].log_lambda1
+            between = rungs[high].height - rungs[low].height
             growth = (known[high] - known[low]) / max(between, 1e-9)
         start = low if low in known else high
-        return self._ladder.nearest(rungs[start].log_lambda1 + (most - known[start]) / growth)
+        return self._ladder.nearest(rungs[start].height + (most - known[start]) / growth)
 
     def _reached(self, rung: int, short: str | None = None) -> Reached:
         data, codec = self.file(rung, self._effort), self._ladder.codec(rung)

@@ -40,7 +40,10 @@ def check(manifest: Any) -> None:
 
 def _check_rates(rates: Any) -> None:
     names, lambda1 = rates.get("names", {}), rates.get("lambda1", [])
-    if not isinstance(names, dict) or any(type(s) is not int or s < 0 for s in names.values()):
+    steps = rates.get("steps", [0, 0])
+    if not isinstance(names, dict) or any(type(s) is not int for s in names.values()):
         raise ValueError("its steps are no numbers")
+    if not isinstance(steps, list) or [type(s) for s in steps] != [int, int]:
+        raise ValueError("its best steps are no range")
     if not isinstance(lambda1, list) or not all(type(v) is float and v > 0 for v in lambda1):
         raise ValueError("its λ1 are no numbers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ def get_gain(log_gain: np.ndarray, index: float) -> np.ndarray:
 
     Args:
       log_gain: (gains, latents).
-      index: of the rate, 0 to gains - 1; it need not be whole.
+      index: of the rate, 0 to gains - 1; it need not be whole. What is beyond goes on as between
+        the nearest two.
     """
-    low = min(int(index), len(log_gain) - 1)
+    low = min(max(math.floor(index), 0), max(len(log_gain) - 2, 0))
     high = min(low + 1, len(log_gain) - 1)
     share = np.float32(index - low)
     log_gain = log_gain.astype(np.float32)

@@ -107,7 +107,7 @@ def _at(folder: Folder, step: str) -> Folder:
     elif step in folder.named_steps:
         number = folder.named_steps[step]
     else:
-        number = int(step) if STEP.fullmatch(step) else -1
-    if not 0 <= number < folder.config.steps:
+        number = int(step) if STEP.fullmatch(step) else None
+    if number not in folder.config.steps:
         raise ModelError(f"{folder.path} has no step {step or number}.")
     return dataclasses.replace(folder, step=number)

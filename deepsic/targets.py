@@ -17,7 +17,7 @@ class Target(NamedTuple):
     Attributes:
       kind: one of TARGETS. `bpp`, bits per pixel of the whole file, never exceeded; `max_bytes`,
         the same in bytes; `psnr`, dB in RGB, at least; or `quality`, 0 to 100, even steps in
-        log λ1 between the coarsest and the finest rung.
+        the heights of rungs between the coarsest and the finest one (`deepsic.ladder`).
       value: the number.
     """
 

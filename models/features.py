@@ -98,9 +98,13 @@ class Gains(tf.keras.layers.Layer):
 
 
 def between(rate_index: tf.Tensor, rates: int) -> tf.Tensor:
-    """Weights of linear interpolation, (N, rates), at the points `rate_index`, (N,)."""
-    distance = tf.abs(rate_index[:, None] - tf.range(rates, dtype=tf.float32))
-    return tf.maximum(1.0 - distance, 0.0)
+    """Weights of linear interpolation, (N, rates), at the points `rate_index`, (N,).
+
+    Points beyond the first and the last are on the lines through the nearest two.
+    """
+    low = tf.clip_by_value(tf.floor(rate_index), 0.0, max(0.0, rates - 2.0))
+    share, low = (rate_index - low)[:, None], tf.cast(low, tf.int32)
+    return (1.0 - share) * tf.one_hot(low, rates) + share * tf.one_hot(low + 1, rates)
 
 
 class ResidualBlock(tf.keras.layers.Layer):

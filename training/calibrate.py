@@ -20,7 +20,7 @@ def log_probabilities(codec: Codec, pictures: Iterable[np.ndarray]) -> np.ndarra
     """
     answers = []
     for number, x in enumerate(pictures):
-        codec = codec.at(_STRIDE * number % codec.config.steps)
+        codec = codec.at(_STRIDE * number % len(codec.config.trained_steps))
         f = codec.features(x)
         if codec.config.arch == "post":
             f = codec.restore(codec.symbols(f))

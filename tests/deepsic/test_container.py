@@ -23,7 +23,7 @@ headers = st.builds(
     st.integers(1, 2**30),
     st.integers(1, 2**30),
     semantics,
-    st.integers(0, 255),
+    st.integers(-31, 224),
     st.booleans(),
 )
 section = st.builds(Section, st.sampled_from([EXIF, XMP, ALPHA]), st.binary(max_size=300))

@@ -1,13 +1,16 @@
 """Files of a rate, size or quality that was asked for."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 import deepsic
-from deepsic import container, store
+from deepsic import container, folders, store
 from deepsic import ladder as ladders
 from deepsic.distortion import psnr
-from deepsic.errors import OutOfReach
+from deepsic.errors import ModelError, OutOfReach
 from deepsic.ladder import Ladder
 from deepsic.targets import Target
 from tools.robustness.small_models import make_model, photo
@@ -85,6 +88,33 @@ def test_quality_is_a_scale_over_all_steps(ladder, x):
     assert steps[-1] == 64
     assert steps == sorted(steps)
     assert steps[2] == 32
+
+
+def with_rates(folder, path, **rates):
+    """A copy of a model whose manifest says so of its rates."""
+    shutil.copytree(folder.path, path)
+    manifest = json.loads((path / folders.CARD).read_text())
+    manifest["rates"] |= rates
+    (path / folders.CARD).write_text(json.dumps(manifest))
+    return store.find(path)
+
+
+def test_models_follow_one_another_with_the_steps_that_each_does_best(ladder, tmp_path):
+    model = ladder.codec(0).folder
+    fine = with_rates(model, tmp_path / "fine", lambda1=[0.1, 0.3, 0.9], steps=[-10, 70])
+    coarse = with_rates(model, tmp_path / "coarse", steps=[5, 40])
+    rungs = Ladder([fine, coarse]).rungs
+    assert [rung.step for rung in rungs] == [*range(5, 41), *range(-10, 71)]
+    assert [rung.folder.path.name for rung in rungs[34:38]] == ["coarse"] * 2 + ["fine"] * 2
+    heights = np.array([rung.height for rung in rungs])
+    assert heights[0] == 0
+    assert (np.diff(heights) > 0).all()
+
+
+@pytest.mark.parametrize("steps", [[40, 5], [-32, 5], [5, 300]])
+def test_steps_that_the_model_has_not_are_no_best_ones(ladder, tmp_path, steps):
+    with pytest.raises(ModelError, match="steps that the model has not"):
+        Ladder([with_rates(ladder.codec(0).folder, tmp_path / "m", steps=steps)])
 
 
 def test_a_flat_picture_has_a_file_too(ladder):

@@ -33,7 +33,7 @@ def codec(folder):
 def test_finer_steps_cost_more_and_lose_less(codec):
     x = photo(160, 200)
     sizes, qualities = [], []
-    for step in range(0, codec.config.steps, 16):
+    for step in codec.config.trained_steps[::16]:
         data = codec.at(step).compress(x, effort=0)
         x_hat, _ = codec.decompress(data)
         sizes.append(len(data))
@@ -56,7 +56,7 @@ def test_a_file_says_its_step_and_is_decoded_at_it(folder, codec):
     assert np.abs(file.image.astype(int) - other).max() > 2
 
 
-@pytest.mark.parametrize("step", [0, 21, 64])
+@pytest.mark.parametrize("step", [-20, 0, 21, 64, 90])
 def test_library_and_networks_agree_at_every_step(folder, codec, step):
     x = photo(64, 96)
     model = load_networks(folder)
@@ -88,7 +88,8 @@ def test_a_file_is_called_by_the_name_of_its_step():
 
 def test_lambda1_is_geometric_between_rates(folder):
     known = [0.002, 0.01, 0.05]
-    for step, expected in ((0, known[0]), (16, 0.002**0.5 * 0.01**0.5), (64, known[2])):
+    between, beyond, below = 0.002**0.5 * 0.01**0.5, 0.05 * 5**0.5, 0.002 / 5**0.5
+    for step, expected in ((0, known[0]), (16, between), (64, known[2]), (80, beyond), (-16, below)):
         assert folder.get_lambda1(step) == pytest.approx(expected)
     with pytest.raises(ModelError, match="λ1"):
         dataclasses.replace(folder, manifest=folder.manifest | {"rates": {}}).get_lambda1(0)
@@ -98,15 +99,28 @@ def test_gains_are_geometric_between_rates():
     log_gain = np.log(np.array([[1.0, 2.0], [4.0, 8.0]], np.float32))
     np.testing.assert_allclose(get_gain(log_gain, 0.5), [2, 4], rtol=1e-6)
     np.testing.assert_allclose(get_gain(log_gain, 1), [4, 8], rtol=1e-6)
+    np.testing.assert_allclose(get_gain(log_gain, 1.5), [8, 16], rtol=1e-6)
+    np.testing.assert_allclose(get_gain(log_gain, -0.5), [0.5, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("step", [-31, -1, 95])
+def test_steps_go_on_beyond_the_trained_rates(folder, codec, step):
+    x = photo(64, 96)
+    data = codec.at(step).compress(x, effort=0)
+    assert container.unpack(data)[0].step == step
+    assert codec.decompress(data)[1] == codec.at(step).decompress(data)[1]
+    assert store.find(store.find(f"{folder.path}@{step}").reference).step == step
+    nearest = codec.at(min(max(step, 0), 64)).compress(x, effort=0)
+    assert (len(data) < len(nearest)) == (step < 0)
 
 
 def test_steps_that_no_model_has_are_refused(codec):
-    with pytest.raises(ValueError, match="steps 0 to 64, not 65"):
-        codec.at(65)
+    with pytest.raises(ValueError, match="steps -31 to 95, not 96"):
+        codec.at(96)
     data = codec.compress(photo(16, 16))
     header, payload = container.unpack(data)
     wrong = container.pack(dataclasses.replace(header, step=200), payload)
-    with pytest.raises(CorruptFile, match="steps 0 to 64, not 200"):
+    with pytest.raises(CorruptFile, match="steps -31 to 95, not 200"):
         codec.decompress(wrong)
     with pytest.raises(ValueError, match="for_file"):
         codec.at(3).decode_symbols(header, payload)
@@ -127,7 +141,7 @@ def test_steps_are_named_by_the_manifest(folder, tmp_path, monkeypatch):
     found = store.find(f"{place}@0.4bpp")
     assert (found.step, found.name) == (50, f"{arch}-0.4bpp")
     assert store.find(store.find(f"{place}@7").reference).step == 7
-    for step in ("65", "0.3bpp", "-1"):
+    for step in ("96", "0.3bpp", "-32", "-0"):
         with pytest.raises(ModelError, match="has no step"):
             store.find(f"{place}@{step}")
     assert Codec(store.find(f"{arch}-0.4bpp")).step == 50

@@ -1,10 +1,11 @@
-"""What quantiser steps between the trained ones lose, and a figure of it.
+"""What quantiser steps between and beyond the trained ones lose, and a figure of it.
 
     python -m tools.benchmarks.steps --images='kodak/*.png' [--every=8] [--out=steps.png]
 
-Every model is trained at a few rates; the steps between them only scale its features. Mean
-curves over the pictures: the trained points, joined as evaluate.py joins curves, and every few
-steps between. The loss is the rate of a step above the joined curve at its PSNR.
+Every model is trained at a few rates; its other steps only scale the features. Mean curves over
+the pictures: the trained points that searches try, of all models, joined as evaluate.py joins
+curves, and every few steps of those that searches try. The loss is the rate of a step above the
+joined curve at its PSNR.
 """
 
 import glob
@@ -36,16 +37,22 @@ def measure(codec, pictures, steps):
     return sums / len(pictures)
 
 
-def losses(bpp, psnr, trained):
-    """Rate above the curve through the trained points at each point's PSNR, in percent."""
+def losses(curves):
+    """Rates above the curve through all trained points at each point's PSNR, in percent.
+
+    Args:
+      curves: of each model, in the order of their rates: bpp, PSNR and whether a step was
+        trained, arrays.
+    """
     import numpy as np
     from scipy.interpolate import Akima1DInterpolator
 
-    if trained.sum() < 3:
-        at = np.interp(psnr, psnr[trained], np.log(bpp[trained]))
-    else:
-        at = Akima1DInterpolator(psnr[trained], np.log(bpp[trained]))(psnr)
-    return 100 * (bpp / np.exp(at) - 1)
+    bpp, psnr, trained = (np.concatenate(values) for values in zip(*curves, strict=True))
+    bpp, psnr = bpp[trained], psnr[trained]
+    if not (np.diff(psnr) > 0).all() or len(psnr) < 3:
+        raise cli.UserError("these models do not make one curve: their trained rates overlap.")
+    joined = Akima1DInterpolator(psnr, np.log(bpp), extrapolate=True)
+    return [100 * (bpp / np.exp(joined(psnr)) - 1) for bpp, psnr, _ in curves]
 
 
 def draw(curves, path):
@@ -87,17 +94,19 @@ def main(rest):
         raise cli.UserError(f"no file matches {F.images}.")
     pictures = [read_image(path) for path in paths]
     folders = {f.path: f for f in store.find_shipped("pre")}.values()
-    curves, lines = {}, []
-    for folder in sorted(folders, key=lambda f: f.get_lambda1(0)):
-        every = {*range(0, folder.config.steps, F.every)}
-        steps = sorted(every | {*range(0, folder.config.steps, STEPS_PER_GAIN)})
+    found, curves, lines = {}, {}, []
+    for folder in sorted(folders, key=lambda f: f.get_lambda1(f.best_steps[0])):
+        known = {*folder.config.trained_steps[::STEPS_PER_GAIN]} & {*folder.best_steps}
+        steps = sorted({*folder.best_steps[:: F.every], folder.best_steps[-1]} | known)
         bpp, quality = measure(Codec(folder), pictures, steps)
-        trained = np.array([step % STEPS_PER_GAIN == 0 for step in steps])
-        loss = losses(bpp, quality, trained)
-        curves[folder.path.name] = bpp, quality, trained, loss
-        for step, *values in zip(steps, bpp, quality, loss, strict=True):
+        trained = np.array([step in known for step in steps])
+        found[folder.path.name] = steps, (bpp, quality, trained)
+    every_loss = losses([curve for _, curve in found.values()])
+    for (name, (steps, curve)), loss in zip(found.items(), every_loss, strict=True):
+        curves[name] = *curve, loss
+        for step, *values in zip(steps, *curve[:2], loss, strict=True):
             shown = (f"{v:{f}}" for v, f in zip(values, (".3f", ".2f", "+.1f"), strict=True))
-            lines.append([folder.path.name, str(step), *shown])
+            lines.append([name, str(step), *shown])
     print(tables.as_text(("model", "step", "bpp", "PSNR", "loss %"), lines))
     draw(curves, F.out)
     print(f"Look at {F.out}")

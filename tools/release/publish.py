@@ -28,6 +28,7 @@ flags.DEFINE_string("model", None, "Folder of the model to ship.")
 flags.DEFINE_string("name", None, "Name of the shipped model.")
 flags.DEFINE_string("data", None, "Sentence that says what it was trained on.")
 flags.DEFINE_list("steps", [], "Steps of a model with gains that get a name, as 0.5bpp=32.")
+flags.DEFINE_list("best_steps", [], "First and last step that a search for a target tries.")
 flags.DEFINE_string("results", None, "Folder that evaluate.py wrote its results to.")
 
 KODAK = ("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma")
@@ -45,6 +46,7 @@ def ship():
     cards = {source.arch: source.card | {"name": F.name, "data": F.data}}
     names = {name: int(step) for name, step in (pair.split("=") for pair in F.steps)}
     rates = source.rates | ({"names": names} if names else {})
+    rates |= {"steps": [int(step) for step in F.best_steps]} if F.best_steps else {}
     if (target / folders.CARD).exists():
         files, cards = _with_other_head(folders.open_folder(target), files, tables, cards)
     shipped = saving.write(target, source.arch, files, tables, [], cards, rates)

@@ -67,7 +67,7 @@ def _made(arch: str, classes: tuple[str, ...], gains: int) -> folders.Folder:
     lambdas = np.geomspace(0.002, 0.05, gains) if gains else np.array([0.01])
     linear_block_transform(model, x, lambdas, seed=1)
     tables = {}
-    for step in range(0, config.steps, STEPS_PER_GAIN):
+    for step in config.trained_steps[::STEPS_PER_GAIN]:
         index = tf.fill((len(x),), float(step / STEPS_PER_GAIN))
         q = model.symbols(model.features(x, index)).numpy()
         fitted = fit(q, lowest=quantiser.lowest_symbol(config.bits), hidden=8, steps=2)
