@@ -156,25 +156,51 @@ def collect_symbols(
 
 
 def fit_all_tables(
-    model: DeepSIC, context: ContextSettings, source: Source, extra: Source | None, seed: int
+    model: DeepSIC,
+    context: ContextSettings,
+    source: Source,
+    extra: Source | None,
+    seed: int,
+    best: range | None = None,
 ) -> bytes:
     """Trains the context classifier of a model; returns the tables' file.
 
     A model with gains gets tables for several of its steps, each fitted around it.
+
+    Args:
+      model, context, source, extra, seed: of the run.
+      best: the model's `best_steps`, if it has been published.
     """
-    gains = model.config.gains
-    if not gains:
+    if not model.config.gains:
         maps = collect_symbols(model, context, source, extra, seed)
         return fit_tables(model, context, maps, seed)
-    count = (gains - 1) * context.per_gain + 1
-    half, tables = 0.5 / context.per_gain, {}
-    for index in np.linspace(0, gains - 1, count).tolist():
-        rates = max(0.0, index - half), min(gains - 1.0, index + half)
-        step = round(index * STEPS_PER_GAIN)
+    best = model.config.trained_steps if best is None else best
+    half, tables = STEPS_PER_GAIN / context.per_gain / 2, {}
+    for step in steps_of_tables(model.config, best, context.per_gain):
+        ends = max(best[0], step - half), min(best[-1], step + half)
         print(f"tables of step {step}", flush=True)
+        rates = ends[0] / STEPS_PER_GAIN, ends[1] / STEPS_PER_GAIN
         maps = collect_symbols(model, context, source, extra, seed, rates)
         tables[step] = fit_tables(model, context, maps, seed)
     return saving.bundle(tables)
+
+
+def steps_of_tables(config: ModelConfig, best: range, per_gain: int) -> list[int]:
+    """The steps that get coding tables, ascending.
+
+    Args:
+      config: of a model with gains.
+      best: the steps that the model is used at; its ends get tables too, where they are far from
+        others.
+      per_gain: tables from one trained rate to the next.
+    """
+    count = (config.gains - 1) * per_gain + 1
+    between = STEPS_PER_GAIN / per_gain
+    steps = [round(i * between) for i in range(count)]
+    steps = [step for step in steps if step in best] or [best[0]]
+    low = [best[0]] if steps[0] - best[0] >= between / 2 else []
+    high = [best[-1]] if best[-1] - steps[-1] >= between / 2 else []
+    return low + steps + high
 
 
 def fit_tables(model: DeepSIC, context: ContextSettings, maps: np.ndarray, seed: int) -> bytes:
@@ -194,6 +220,7 @@ def fit_tables(model: DeepSIC, context: ContextSettings, maps: np.ndarray, seed:
             hidden=context.hidden,
             steps=context.steps,
             seed=seed,
+            turns=context.turns,
             report=report,
         )
     return tables.to_bytes()
@@ -208,7 +235,8 @@ def refit(
 ) -> folders.Folder:
     """Adds new coding tables to a finished model."""
     model = weights.load_networks(folder)
-    return saving.add_tables(folder, fit_all_tables(model, context, source, extra, seed))
+    tables = fit_all_tables(model, context, source, extra, seed, folder.best_steps)
+    return saving.add_tables(folder, tables)
 
 
 def check_patches(context: ContextSettings, config: ModelConfig, patch: int = 0) -> None:

@@ -164,6 +164,13 @@ class ContextSettings:
 
     steps: int = setting(3000, CONTEXT, "Number of iterations.", **POSITIVE)
     hidden: int = setting(48, CONTEXT, "Number of units in each hidden layer.", **POSITIVE)
+    turns: int = setting(
+        1,
+        CONTEXT,
+        "Number of turns in which a position's symbols are told from zero: each knows the ones"
+        " before.",
+        **POSITIVE,
+    )
     per_gain: int = setting(
         2,
         CONTEXT,

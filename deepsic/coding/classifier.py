@@ -92,11 +92,16 @@ class ContextClassifier:
         self.inner = np.concatenate([t.inner, t.known], axis=1).astype(f)
         self.inner_bias = t.inner_bias.astype(f)
         self.outer = [o.astype(f) for o in t.outer]
+        self.turns = [np.flatnonzero(t.turn == turn) for turn in range(t.turns)]
+        layers = np.concatenate([t.turn_inner, t.turn_known], axis=1)
+        self.turn_inner, self.turn_bias = layers.astype(f), t.turn_bias.astype(f)
+        self.zero_outer = [self.outer[0].take(channels, axis=1) for channels in self.turns]
         # What makes a prediction a shift, which only predicted channels have.
         self.predicted = t.predicted.astype(f) * f(2.0**-REMAINDER_BITS)
         self.remainder = t.remainder.astype(f)
         self.remainder_size = t.remainder_size.astype(f)
         self.node_bias = t.node_bias.astype(f).reshape(-1)
+        self.zero_bias = t.node_bias[:, 0].astype(f)
         self.node_mean = t.node_mean.astype(f).reshape(-1)
         self.node_size = t.node_size.astype(f).reshape(-1)
         # Of nodes, then of ranks, which need none.
@@ -146,17 +151,55 @@ class ContextClassifier:
         np.minimum(remainders, REMAINDER_MAX, out=remainders)
         return shift.astype(np.int32), remainders
 
-    def zeros(self, context: Context, number: int) -> np.ndarray:
-        """Plane 0: probabilities that a symbol is other than zero.
+    def zeros(
+        self, context: Context, number: int, turn: int = 0, nonzero: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Plane 0: probabilities that symbols of a turn's channels are other than zero.
+
+        Args:
+          context: of the block.
+          number, turn: of the pass and the turn.
+          nonzero: float32 (positions, channels), 1 where a symbol is known to be other than zero;
+            needed from the second turn on.
 
         Returns:
-          int32 (positions, channels), indices into the table of probabilities.
+          int32 (positions, channels of the turn), indices into the table of probabilities.
         """
-        logit = self.outer_sums(context.units, number, 0)
-        logit += context.remainders * self.remainder[0]
-        logit += np.abs(context.remainders) * self.remainder_size[0]
-        logit += self.node_bias[:: self.tables.trees.nodes]
+        channels = self.turns[turn]
+        if nonzero is None:
+            sums = context.units @ self.inner[0, : self.tables.hidden]
+            sums += self.inner_bias[number, 0]
+            units = _rescale(sums, int(self.tables.inner_bits[0]))
+        else:
+            seen = np.concatenate([context.units, nonzero], axis=1)
+            sums = seen @ self.turn_inner[turn - 1]
+            sums += self.turn_bias[number, turn - 1]
+            units = _rescale(sums, int(self.tables.turn_bits[turn - 1]))
+        remainders = context.remainders.take(channels, axis=1)
+        logit = units @ self.zero_outer[turn]
+        logit += remainders * self.remainder[0].take(channels)
+        logit += np.abs(remainders, out=remainders) * self.remainder_size[0].take(channels)
+        logit += self.zero_bias.take(channels)
         return self._index(logit, 0)
+
+    def all_zeros(
+        self, context: Context, number: int, first: np.ndarray, nonzero: np.ndarray
+    ) -> np.ndarray:
+        """`zeros` of all turns, int32 (positions, channels), where all symbols are known.
+
+        Args:
+          context, number: see `zeros`.
+          first: of turn 0.
+          nonzero: bool (positions, channels).
+        """
+        if len(self.turns) == 1:
+            return first
+        found = np.empty(nonzero.shape, np.int32)
+        found[:, self.turns[0]] = first
+        known = nonzero.astype(np.float32)
+        for turn in range(1, len(self.turns)):
+            found[:, self.turns[turn]] = self.zeros(context, number, turn, known)
+        return found
 
     def known(self, context: Context) -> np.ndarray:
         """Room for the spatial layer's units and what `plane_sums` knows of each symbol."""

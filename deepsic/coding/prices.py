@@ -94,11 +94,12 @@ class Pricer:
         def price(block: RowBlock) -> None:
             context, first = coder.begin(field, block)
             ranks = [coder.ranks(block.of(a), context) for a in levels]
+            zeros = self.classifier.all_zeros(context, block.number, first, ranks[0] > 0)
             logits = self._logits(context, ranks[0], block.number)
             near = block.of(wanted).reshape(-1)
             for rank, out in zip(ranks[1:], found, strict=True):
                 here = block.of(out)
-                here[...] = self._price(first, logits, rank, near).reshape(here.shape)
+                here[...] = self._price(zeros, logits, rank, near).reshape(here.shape)
 
         blocks = [b for n in range(len(PASSES)) for b in row_blocks(n, h, w)]
         with one_thread_each():
@@ -122,11 +123,11 @@ class Pricer:
         return logits
 
     def _price(
-        self, first: np.ndarray, logits: list[np.ndarray], rank: np.ndarray, wanted: np.ndarray
+        self, zeros: np.ndarray, logits: list[np.ndarray], rank: np.ndarray, wanted: np.ndarray
     ) -> np.ndarray:
         """Bits of candidates, flat, from plane 0 on."""
         c = rank.shape[1]
-        bits = self.bits.take(2 * first + (rank > 0)).reshape(-1)
+        bits = self.bits.take(2 * zeros + (rank > 0)).reshape(-1)
         active = np.flatnonzero(wanted & (rank.reshape(-1) > 0) & (bits < MOST_BITS))
         row, channel = np.divmod(active, c)
         then = self.first_rank.take(channel) + rank.reshape(-1).take(active)

@@ -34,11 +34,13 @@ class Clipped(NamedTuple):
     """The trees as one picture needs them.
 
     Attributes:
-      columns: channels that are not zero everywhere, or a slice of all.
+      asked: for each turn, which of its channels are not zero everywhere.
+      channels: for each turn, these channels, or a slice of all.
       child: int64, see `bitplanes.clip_trees`.
     """
 
-    columns: np.ndarray | slice
+    asked: Sequence[np.ndarray | slice]
+    channels: Sequence[np.ndarray | slice]
     child: np.ndarray
 
 
@@ -149,7 +151,7 @@ class SymbolCoder:
         return (levels.astype(np.int16) + self.lowest).astype(self.dtype)
 
     def begin(self, field: np.ndarray, block: RowBlock) -> tuple[Context, np.ndarray]:
-        """Context of a block, and the probabilities of its plane 0."""
+        """Context of a block, and the probabilities of the first turn of its plane 0."""
         context = self.classifier.context(field, block)
         return context, self.classifier.zeros(context, block.number)
 
@@ -185,9 +187,32 @@ class SymbolCoder:
     def _clip(self, reach: np.ndarray) -> Clipped:
         below, above = self.reaches[reach].reshape(2, -1)
         root, child = clip_trees(self.tables.trees, below, np.minimum(above, self.zero - 1))
-        asked = np.flatnonzero(root >= 0)
-        columns = slice(None) if len(asked) == len(root) else asked
-        return Clipped(columns, child.astype(np.int64))
+        asked: list[np.ndarray | slice] = []
+        channels: list[np.ndarray | slice] = []
+        for mine in self.classifier.turns:
+            there = np.flatnonzero(root.take(mine) >= 0)
+            every = len(there) == len(mine)
+            asked.append(slice(None) if every else there)
+            channels.append(slice(None) if every and len(mine) == len(root) else mine[there])
+        return Clipped(asked, channels, child.astype(np.int64))
+
+    def _ask_zeros(
+        self, number: int, context: Context, first: np.ndarray, tree: Clipped, answer: Answer
+    ) -> np.ndarray:
+        """Plane 0 of one block, turn after turn; see `_ask`.
+
+        Returns:
+          int64, flat indices into (positions, channels) of symbols other than zero, ascending.
+        """
+        c = self.tables.channels
+        nonzero = np.zeros((len(first), c), np.float32)
+        for turn, (asked, channels) in enumerate(zip(tree.asked, tree.channels, strict=True)):
+            index = self.classifier.zeros(context, number, turn, nonzero) if turn else first
+            index = index[:, asked]
+            if index.size:
+                answers = answer(0, index.reshape(-1), channels, 0)
+                nonzero[:, channels] = answers.reshape(index.shape)
+        return np.flatnonzero(nonzero)
 
     def _ask(
         self, number: int, context: Context, first: np.ndarray, tree: Clipped, answer: Answer
@@ -197,19 +222,17 @@ class SymbolCoder:
         Args:
           number: of the pass.
           context: of the block.
-          first: probabilities of plane 0.
+          first: probabilities of the first turn of plane 0.
           tree: as clipped.
           answer: gives the bits.
 
         Returns:
           The ranks, flat (positions·channels).
         """
-        net, (n, c) = self.classifier, first.shape
-        asked = first[:, tree.columns]
-        answers = answer(0, asked.reshape(-1), tree.columns, 0)
-        row, column = np.divmod(answers.astype(bool).nonzero()[0], asked.shape[1])
-        channel = np.arange(c)[tree.columns].take(column)
-        where, root = row * c + channel, channel * self.tables.trees.nodes
+        net, n, c = self.classifier, len(first), self.tables.channels
+        where = self._ask_zeros(number, context, first, tree, answer)
+        row, channel = np.divmod(where, c)
+        root = channel * self.tables.trees.nodes
         at = tree.child.take(2 * root + 1)
         known = net.known(context)
         pending = np.arange(len(at))

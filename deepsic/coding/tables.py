@@ -70,11 +70,15 @@ class Tables:
       inner: (PLANES, hidden, hidden); known: (PLANES, 2·channels, hidden);
         inner_bias: (passes, PLANES, hidden).
       outer: for each of PLANES (hidden, channels·places).
+      turn: (channels,) in which turn plane 0 asks a channel, 0 to turns - 1. From the second on
+        a turn has an inner layer of its own, which also knows what is zero of the turns before:
+        turn_inner (turns - 1, hidden, hidden), turn_known (turns - 1, channels, hidden),
+        turn_bias (passes, turns - 1, hidden).
       remainder, remainder_size: (PLANES, channels), weights of the predictor's remainder and of
         its magnitude.
       node_bias: (channels, nodes), in the scale of outer_bits of the node's plane.
-      spatial_bits, inner_bits, outer_bits: (passes,), (PLANES,), (PLANES,): sums
-        of that layer count in 1/2**bits.
+      spatial_bits, inner_bits, turn_bits, outer_bits: (passes,), (PLANES,), (turns - 1,),
+        (PLANES,): sums of that layer count in 1/2**bits.
       node_mean, node_size: (channels, nodes + levels): expected residual and magnitude at
         each node, then at each rank, in 1/2**VALUE_BITS.
       histogram: (channels, levels) counts of ranks in training.
@@ -93,11 +97,16 @@ class Tables:
     known: np.ndarray
     inner_bias: np.ndarray
     outer: tuple[np.ndarray, ...]
+    turn: np.ndarray
+    turn_inner: np.ndarray
+    turn_known: np.ndarray
+    turn_bias: np.ndarray
     remainder: np.ndarray
     remainder_size: np.ndarray
     node_bias: np.ndarray
     spatial_bits: np.ndarray
     inner_bits: np.ndarray
+    turn_bits: np.ndarray
     outer_bits: np.ndarray
     node_mean: np.ndarray
     node_size: np.ndarray
@@ -130,8 +139,13 @@ class Tables:
         """Units of each hidden layer."""
         return self.inner.shape[-1]
 
+    @property
+    def turns(self) -> int:
+        """In how many turns plane 0 asks."""
+        return len(self.turn_inner) + 1
+
     def _check_shapes(self) -> None:
-        c, h, n = self.channels, self.hidden, len(PASSES)
+        c, h, n, later = self.channels, self.hidden, len(PASSES), self.turns - 1
         expected = {
             "centre": (c,),
             "clip": (c,),
@@ -140,11 +154,16 @@ class Tables:
             "inner": (PLANES, h, h),
             "known": (PLANES, 2 * c, h),
             "inner_bias": (n, PLANES, h),
+            "turn": (c,),
+            "turn_inner": (later, h, h),
+            "turn_known": (later, c, h),
+            "turn_bias": (n, later, h),
             "remainder": (PLANES, c),
             "remainder_size": (PLANES, c),
             "node_bias": (c, self.trees.nodes),
             "spatial_bits": (n,),
             "inner_bits": (PLANES,),
+            "turn_bits": (later,),
             "outer_bits": (PLANES,),
             "node_mean": (c, self.trees.nodes + self.levels),
             "node_size": (c, self.trees.nodes + self.levels),
@@ -166,13 +185,19 @@ class Tables:
 
     def _check_ranges(self) -> None:
         """Tables of strangers must not ask for powers of two beyond a float's."""
-        scales = np.concatenate([self.spatial_bits, self.inner_bits, self.outer_bits])
+        scales = [self.spatial_bits, self.inner_bits, self.turn_bits, self.outer_bits]
+        scales = np.concatenate(scales)
         if (scales < -32).any() or (scales > 32).any() or (self.reach < 0).any():
             raise ValueError("a scale or a count is out of range")
         top = max(127, self.levels - 1)
         clips = (self.clip >= 0) & (self.clip <= top)
         if not np.isin(self.predicted, (0, 1)).all() or not clips.all():
             raise ValueError("a channel's settings are out of range")
+        if (self.turn < 0).any() or (self.turn >= self.turns).any() or self.turns > self.channels:
+            raise ValueError("a channel's turn is out of range")
+        not_yet = self.turn >= np.arange(1, self.turns)[:, None]
+        if self.turn_known[not_yet].any():
+            raise ValueError("a turn knows what is asked later")
 
     def check_exact(self) -> None:
         """Proves that no sum can reach 2**24.
@@ -200,6 +225,12 @@ class Tables:
             bias = np.repeat(remainder + node, PLACES[plane])
             largest = np.full(self.hidden, float(HIDDEN_MAX))
             self._bound(f"outer {plane}", self.outer[plane], largest, bias)
+        for turn in range(self.turns - 1):
+            weights = np.concatenate([self.turn_inner[turn], self.turn_known[turn]])
+            largest = np.ones(len(weights))
+            largest[: self.hidden] = HIDDEN_MAX
+            bias = np.abs(self.turn_bias[:, turn]).max(axis=0)
+            self._bound(f"turn {turn + 1}", weights, largest, bias)
         if np.abs(self.node_mean).max() > VALUE_MAX or np.abs(self.node_size).max() > VALUE_MAX:
             raise InexactTables("a node's value is out of range.")
 
@@ -235,6 +266,8 @@ class Tables:
         if any(a.dtype.kind not in "iu" for a in arrays.values()):
             raise ValueError("a table is not of integers")
         whole = {k: v.astype(np.int32) for k, v in arrays.items()}
+        if "turn" not in whole:
+            whole |= _one_turn(*whole["inner"].shape[1:], len(whole["centre"]))
         values: dict = {}
         for field in dataclasses.fields(cls):
             if field.name in ("predictor", "spatial", "outer"):
@@ -245,6 +278,18 @@ class Tables:
             else:
                 values[field.name] = whole[_STORED.get(field.name, field.name)]
         return cls(**values)
+
+
+def _one_turn(inputs: int, hidden: int, channels: int) -> dict[str, np.ndarray]:
+    """What tables without turns lack."""
+    shapes = {
+        "turn": (channels,),
+        "turn_inner": (0, inputs, hidden),
+        "turn_known": (0, channels, hidden),
+        "turn_bias": (len(PASSES), 0, hidden),
+        "turn_bits": (0,),
+    }
+    return {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
 
 
 def _smallest(a: np.ndarray) -> np.ndarray:

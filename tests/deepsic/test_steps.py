@@ -89,7 +89,13 @@ def test_a_file_is_called_by_the_name_of_its_step():
 def test_lambda1_is_geometric_between_rates(folder):
     known = [0.002, 0.01, 0.05]
     between, beyond, below = 0.002**0.5 * 0.01**0.5, 0.05 * 5**0.5, 0.002 / 5**0.5
-    for step, expected in ((0, known[0]), (16, between), (64, known[2]), (80, beyond), (-16, below)):
+    for step, expected in (
+        (0, known[0]),
+        (16, between),
+        (64, known[2]),
+        (80, beyond),
+        (-16, below),
+    ):
         assert folder.get_lambda1(step) == pytest.approx(expected)
     with pytest.raises(ModelError, match="λ1"):
         dataclasses.replace(folder, manifest=folder.manifest | {"rates": {}}).get_lambda1(0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from deepsic.coding.interlace import PASSES
 from deepsic.coding.tables import (
     EXACT,
     HIDDEN_BITS,
@@ -33,6 +34,7 @@ def fit(
     hidden: int = 48,
     steps: int = 3000,
     seed: int = 1,
+    turns: int = 1,
     report: Callable[[int, float], None] = lambda step, bits: None,
 ) -> Tables:
     """Coding tables for a model's symbols.
@@ -43,6 +45,7 @@ def fit(
       hidden: units of the classifier's hidden layers.
       steps: of training, each on two maps.
       seed: of initial weights and order.
+      turns: in which plane 0 asks the channels.
       report: called now and then with the step and the mean bits a position.
 
     Raises:
@@ -50,7 +53,7 @@ def fit(
     """
     levels = maps.astype(np.int32) - lowest
     statistics = measure(levels, 2 * (1 - lowest))
-    network = ContextNetwork(statistics, hidden, seed)
+    network = ContextNetwork(statistics, hidden, seed, turns)
     _train(network, statistics, levels, steps, seed, report)
     return to_integers(network, statistics)
 
@@ -125,6 +128,18 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
         remainder_size.append(r[1, ::repeat])
         outer_bits.append(bits)
         node_bias += b.T[::repeat]
+    layers, turn_bias, turn_bits = [np.zeros((0, network.hidden + c, network.hidden))], [], []
+    for number, weights in enumerate(network.turn_inner):
+        # What is asked later is not known, and was not when this was trained.
+        seen = network.turn_known[number].numpy() * (network.turn <= number)[:, None]
+        both, b, bits = _round(
+            [(weights.numpy(), HIDDEN_MAX, HIDDEN_BITS), (seen, 1, 0)],
+            network.turn_bias.numpy()[:, number],
+        )
+        layers.append(np.concatenate(both)[None])
+        turn_bias.append(b)
+        turn_bits.append(bits)
+    turn_layers = np.concatenate(layers).astype(np.int32)
     return Tables(
         centre=statistics.centre,
         clip=statistics.clip,
@@ -136,11 +151,18 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
         known=np.stack(known),
         inner_bias=np.stack(inner_bias, axis=1),
         outer=tuple(outer),
+        turn=network.turn,
+        turn_inner=turn_layers[:, : network.hidden],
+        turn_known=turn_layers[:, network.hidden :],
+        turn_bias=np.reshape(
+            np.array(turn_bias, np.int32), (-1, len(PASSES), network.hidden)
+        ).swapaxes(0, 1),
         remainder=np.stack(remainder),
         remainder_size=np.stack(remainder_size),
         node_bias=node_bias,
         spatial_bits=np.array(spatial_bits),
         inner_bits=np.array(inner_bits),
+        turn_bits=np.array(turn_bits, np.int32),
         outer_bits=np.array(outer_bits),
         node_mean=statistics.node_mean,
         node_size=statistics.node_size,

@@ -25,7 +25,7 @@ from deepsic.coding.tables import (
     VALUE_BITS,
     places_of,
 )
-from training.context.statistics import Statistics
+from training.context.statistics import Statistics, share_turns
 
 
 @tf.custom_gradient
@@ -44,9 +44,10 @@ class ContextNetwork(tf.Module):
       statistics: of the symbols.
       hidden: units of the two hidden layers.
       seed: of the initial weights.
+      turns: in which plane 0 asks the channels.
     """
 
-    def __init__(self, statistics: Statistics, hidden: int, seed: int) -> None:
+    def __init__(self, statistics: Statistics, hidden: int, seed: int, turns: int = 1) -> None:
         super().__init__()
         self.trees = trees = statistics.trees
         self.channels = channels = trees.channels
@@ -90,6 +91,10 @@ class ContextNetwork(tf.Module):
         self.remainder = tf.Variable(tf.zeros((PLANES, channels)))
         self.remainder_size = tf.Variable(tf.zeros((PLANES, channels)))
         self.node_bias = tf.Variable(_node_logits(trees, statistics.histogram))
+        self.turn = share_turns(statistics.histogram, turns)
+        self.turn_inner = [dense(hidden, hidden) for _ in range(1, turns)]
+        self.turn_known = [dense(channels, hidden, 0.5) for _ in range(1, turns)]
+        self.turn_bias = tf.Variable(tf.fill((len(PASSES), turns - 1, hidden), 0.3))
 
     def loss(self, values: tf.Tensor, ranks: tf.Tensor, remainders: tf.Tensor) -> tf.Tensor:
         """Bits for each position, a scalar.
@@ -133,7 +138,8 @@ class ContextNetwork(tf.Module):
                 state = tf.gather(self.state[d], rank)
                 seen = [tf.gather(self.node_mean, state), tf.gather(self.node_size, state)]
                 t += tf.concat(seen, axis=-1) @ self.known[d - 1]
-            logits = tf.reshape(_hidden(t) @ self.outer[d], (-1,))
+            logits = _hidden(t) @ self.outer[d] if d else self._zero_logits(t, units, number, rank)
+            logits = tf.reshape(logits, (-1,))
             # Few symbols get to the deep planes, which share a layer.
             planes = tf.range(d, self.trees.planes if d == PLANES - 1 else d + 1)
             live = tf.where(depth > d)[:, 0]
@@ -142,6 +148,27 @@ class ContextNetwork(tf.Module):
             where = tf.gather(flat, live) * self.trees.planes + plane
             total += self._cross_entropy(d, live, where, logits, remainders)
         return total
+
+    def _zero_logits(self, first, units, number, rank) -> tf.Tensor:
+        """Logits of plane 0, (positions, channels), before remainders and biases.
+
+        Args:
+          first: (positions, hidden), sums of the inner layer of the first turn.
+          units, number, rank: see `_nats`.
+        """
+        nonzero = tf.cast(rank % self.trees.levels > 0, tf.float32)
+        inner = [first]
+        for turn, (weights, known) in enumerate(zip(self.turn_inner, self.turn_known, strict=True)):
+            before = nonzero * (self.turn <= turn).astype(np.float32)
+            sums = units @ weights + tf.gather(self.turn_bias[:, turn], number) + before @ known
+            inner.append(sums)
+        order = np.argsort(self.turn, kind="stable")
+        columns = [np.flatnonzero(self.turn == turn) for turn in range(len(inner))]
+        logits = [
+            _hidden(sums) @ tf.gather(self.outer[0], mine, axis=1)
+            for sums, mine in zip(inner, columns, strict=True)
+        ]
+        return tf.gather(tf.concat(logits, axis=1), np.argsort(order), axis=1)
 
     def _cross_entropy(self, plane: int, live, where, logits, remainders) -> tf.Tensor:
         """Sum over questions, in nats.

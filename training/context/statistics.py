@@ -79,6 +79,26 @@ def measure(levels: np.ndarray, count: int) -> Statistics:
     return Statistics(centre, clip, predicted, predictor, histogram, reach, trees, mean, size)
 
 
+def share_turns(histogram: np.ndarray, turns: int) -> np.ndarray:
+    """In which turn plane 0 asks each channel: those first that are other than zero most often.
+
+    Args:
+      histogram: (channels, levels), counts of ranks.
+      turns: each with about as many bits as the others.
+
+    Returns:
+      int (channels,), 0 to turns - 1.
+    """
+    share = 1 - histogram[:, 0] / histogram.sum(axis=1)
+    p = share.clip(1e-6, 1 - 1e-6)
+    bits = -p * np.log2(p) - (1 - p) * np.log2(1 - p)
+    order = np.argsort(-share, kind="stable")
+    before = np.cumsum(bits[order]) - bits[order] / 2
+    turn = np.empty(len(order), np.int32)
+    turn[order] = np.minimum((turns * before / bits.sum()).astype(np.int32), turns - 1)
+    return turn
+
+
 def _histogram(levels: np.ndarray, count: int) -> np.ndarray:
     channels = levels.shape[-1]
     return np.stack([np.bincount(levels[..., c].ravel(), minlength=count) for c in range(channels)])

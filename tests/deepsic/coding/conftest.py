@@ -22,11 +22,12 @@ def make_symbols(h, w, seed=0):
     return np.clip(np.rint(q), -31, 32).astype(np.int8)
 
 
-@pytest.fixture(scope="session")
-def tables():
+@pytest.fixture(scope="session", params=[1, 3], ids=["one turn", "three turns"])
+def tables(request):
     maps = np.stack([make_symbols(32, 32, seed) for seed in range(8)])
     statistics = measure(maps.astype(np.int32) + 31, 64)
-    return to_integers(ContextNetwork(statistics, hidden=8, seed=1), statistics)
+    network = ContextNetwork(statistics, hidden=8, seed=1, turns=request.param)
+    return to_integers(network, statistics)
 
 
 @pytest.fixture(scope="session")

@@ -68,12 +68,23 @@ def test_tables_survive_their_file(tables):
     assert SymbolCoder(again).encode(q) == SymbolCoder(tables).encode(q)
 
 
-@pytest.mark.parametrize("name", ["inner", "outer", "spatial"])
+@pytest.mark.parametrize("name", ["inner", "outer", "spatial", "turn_inner"])
 def test_tables_that_could_round_are_refused(tables, name):
+    if name == "turn_inner" and tables.turns == 1:
+        pytest.skip("Tables of one turn have no such layer.")
     value = getattr(tables, name)
     larger = tuple(v * 5000 for v in value) if isinstance(value, tuple) else value * 5000
     with pytest.raises(InexactTables):
         dataclasses.replace(tables, **{name: larger})
+
+
+def test_turns_that_know_what_comes_later_are_refused(tables):
+    if tables.turns == 1:
+        known, turn = tables.turn_known, np.ones_like(tables.turn)
+    else:
+        known, turn = np.ones_like(tables.turn_known), tables.turn
+    with pytest.raises(ValueError, match="turn"):
+        dataclasses.replace(tables, turn_known=known, turn=turn)
 
 
 def test_tables_of_floats_are_refused(tables):
