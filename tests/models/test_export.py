@@ -40,7 +40,7 @@ def folder(request, tmp_path_factory):
     unlike_a_fresh_one(model)
     low = 1 - (1 << config.bits - 1)
     q = np.random.default_rng(0).integers(-1, 2, (2, 9, 9, config.latents))
-    tables = fit(q, lowest=low, hidden=2, steps=1)
+    tables = fit(q, lowest=low, hidden=2, steps=0)
     labels = Labels.of([f"c{i}" for i in range(config.classes)])
     return weights.save(
         tmp_path_factory.mktemp("export") / "m", model, tables.to_bytes(), labels, {}

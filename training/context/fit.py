@@ -41,7 +41,7 @@ def fit(
       maps: int8 or int16 (maps, h, w, channels), symbols of training pictures.
       lowest: the smallest symbol there is, 1 - 2**(B-1).
       hidden: units of the classifier's hidden layers.
-      steps: of training, each on two maps.
+      steps: of training, each on two maps; with none, its initial weights are kept.
       seed: of initial weights and order.
       report: called now and then with the step and the mean bits a position.
 
@@ -51,7 +51,8 @@ def fit(
     levels = maps.astype(np.int32) - lowest
     statistics = measure(levels, 2 * (1 - lowest))
     network = ContextNetwork(statistics, hidden, seed)
-    _train(network, statistics, levels, steps, seed, report)
+    if steps:
+        _train(network, statistics, levels, steps, seed, report)
     return to_integers(network, statistics)
 
 
@@ -61,8 +62,10 @@ def _train(network, statistics: Statistics, levels, steps, seed, report) -> None
     adam = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(RATE, steps))
     # The first pass has no neighbours, hence no spatial weights.
     variables = [v for v in network.trainable_variables if v.shape.num_elements()]
+    # Otherwise the step is traced once more, to make the optimiser's variables.
+    adam.build(variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(v, r, e):
         with tf.GradientTape() as tape:
             bits = network.loss(v, r, e)
