@@ -202,11 +202,11 @@ def test_shipped_models_refuse_each_others_files(x):
     names = deepsic.models()
     assert {n.split("-")[0] for n in names} == {"pre", "post"}
     small = photo(16, 24)
-    data = {name: deepsic.load(name).compress(small) for name in names}
+    codecs = {name: deepsic.load(name) for name in names}
+    data = {name: codec.compress(small) for name, codec in codecs.items()}
     for name in names[::3]:
-        codec = deepsic.load(name)
-        for other in names:
-            theirs = deepsic.load(other)
+        codec = codecs[name]
+        for other, theirs in codecs.items():
             if (theirs.fingerprint, theirs.config.arch) != (codec.fingerprint, codec.config.arch):
                 with pytest.raises(deepsic.ModelError):
                     codec.decompress(data[other])

@@ -47,9 +47,14 @@ def folder(request, tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def both(folder):
+    return [runtimes.make(name, folder) for name in runtimes.NAMES]
+
+
 @pytest.mark.parametrize("size", [(1, 4, 6), (1, 3, 3), (2, 5, 4)])
-def test_both_runtimes_compute_the_same(folder, size):
-    lite, keras = (runtimes.make(name, folder) for name in runtimes.NAMES)
+def test_both_runtimes_compute_the_same(folder, both, size):
+    lite, keras = both
     rng = np.random.default_rng(1)
     n, rows, columns = size
     stride, latents = folder.config.stride, folder.config.latents
