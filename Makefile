@@ -1,5 +1,5 @@
 # make demo    compresses, decompresses and evaluates photographs with the shipped weights
-# make check   linters, types and the quick tests: four minutes on two cores
+# make check   linters, types and the quick tests: 80 s of one core
 # make test    linters, types and all tests
 # All build their environment first, in .venv; VENV=DIR PYTHON=python3.13 builds another one.
 
@@ -18,9 +18,16 @@ endef
 define NO_PYTHON
 { echo "DeepSIC needs Python 3.10 to 3.13 (with venv), and none was found on the PATH; install one, or uv (https://docs.astral.sh/uv), which fetches it." >&2; exit 1; }
 endef
-# The tests that take a second or less each.
-QUICK := tests/deepsic/coding tests/deepsic/search tests/deepsic/test_[a-bd-gi-z]*.py tests/models \
-  tests/data tests/test_imports.py tests/golden/test_golden.py::test_golden_files_decode_and_are_coded_as_ever
+# Of every package the tests that take a second or less each, but for those of damaged files and
+# of pretrained heads.
+QUICK := tests/data tests/models/test_[!p]*.py tests/test_imports.py \
+  tests/deepsic/test_[!h]*.py tests/deepsic/coding tests/deepsic/search \
+  tests/deepsic/browse/test_server.py \
+  tests/deepsic/bulk/test_pack.py::test_unpacked_files_are_the_packed_ones \
+  $(patsubst %,tests/training/test_%.py,loss optimisers rates settings) \
+  $(patsubst %,tests/evaluation/test_%.py,accuracy bd cache calibration curves metrics references) \
+  tests/tools/test_benchmarks.py \
+  tests/golden/test_golden.py::test_golden_files_decode_and_are_coded_as_ever
 
 .PHONY: demo check lint test clean
 

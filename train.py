@@ -112,14 +112,14 @@ def main(rest):
 def _refit(context, seed):
     from data import sources
     from deepsic import store
-    from training import run
+    from training import run, tables
 
     folder = store.find(F.refit)
     try:
         run.check_patches(context, folder.config)
         source = sources.open_source(F.dataset, "train", F.data_dir)
         extra = sources.open_extra(F.extra_images, cli.warn) if F.extra_images else None
-        refitted = run.refit(folder, context, source, extra, seed)
+        refitted = tables.refit(folder, context, source, extra, seed)
     except sources.MissingDataset as error:
         raise cli.UserError(str(error)) from error
     print(f"{refitted.path}: new tables {refitted.fingerprints[0].hex()}.")

@@ -6,7 +6,8 @@ run that starts again at step n sees what it would have seen without the break.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -104,16 +105,27 @@ def _patches(
     least_area: float | None,
     seed: tuple[int, int],
 ) -> tf.data.Dataset:
-    def cut(index: tf.Tensor, example: Batch) -> Batch:
-        key = tf.stack([tf.constant(2 * seed[0] + seed[1], tf.int64), index * 2])
-        if least_area is None:
-            patch = augment.plain_patch(example["image"], key, side)
-        else:
-            patch = augment.random_patch(example["image"], key, side, least_area)
-        return {"x": patch, "label": example["label"]}
+    cut = _cutter(side, least_area)
 
-    patches = numbered.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    def cut_example(index: tf.Tensor, example: Batch) -> Batch:
+        key = tf.stack([tf.constant(2 * seed[0] + seed[1], tf.int64), index * 2])
+        return {"x": cut(example["image"], key), "label": example["label"]}
+
+    patches = numbered.map(cut_example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return patches.batch(batch, drop_remainder=True)
+
+
+@functools.cache
+def _cutter(side: int, least_area: float | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """What cuts a patch out of an encoded picture, by a seed; it is traced once for all passes."""
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int64)])
+    def cut(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        if least_area is None:
+            return augment.plain_patch(image, key, side)
+        return augment.random_patch(image, key, side, least_area)
+
+    return cut
 
 
 def _order(labelled: int, extras: int) -> np.ndarray:

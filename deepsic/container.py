@@ -40,10 +40,11 @@ made of its labels.json.
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from deepsic import leb128
+from deepsic.checksums import crc8, crc32
 from deepsic.errors import CorruptFile, NewerFile
 
 MAGIC = b"DSIC"
@@ -109,35 +110,6 @@ class Section(NamedTuple):
     data: bytes
 
 
-def _leb128(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def crc8(data: bytes) -> int:
-    """CRC-8 (polynomial 0x07) of some bytes."""
-    crc = 0
-    for byte in data:
-        crc = _CRC8[crc ^ byte]
-    return crc
-
-
-def _crc8_table() -> bytes:
-    table = bytearray()
-    for byte in range(256):
-        for _ in range(8):
-            byte = (byte << 1 ^ 0x07) & 0xFF if byte & 0x80 else byte << 1
-        table.append(byte)
-    return bytes(table)
-
-
-_CRC8 = _crc8_table()
-
-
 def pack(header: Header, payload: bytes, sections: Sequence[Section] = ()) -> bytes:
     """A whole file.
 
@@ -159,33 +131,16 @@ def pack(header: Header, payload: bytes, sections: Sequence[Section] = ()) -> by
             raise ValueError(f"semantics take 1 to {MOST_SEMANTICS} bytes, not {len(semantics)}.")
         flags |= _IMAGENET * header.semantics.imagenet
     head = MAGIC + bytes([VERSION, flags, len(semantics)]) + header.fingerprint
-    head += bytes([header.step % 256]) + _leb128(header.width - 1) + _leb128(header.height - 1)
-    head += semantics + (_leb128(len(payload)) if sections else b"")
+    head += bytes([header.step % 256])
+    head += leb128.write(header.width - 1) + leb128.write(header.height - 1)
+    head += semantics + (leb128.write(len(payload)) if sections else b"")
     body = head + bytes([crc8(head)]) + payload
-    return b"".join([body, _crc32(body), *map(_pack_section, sections)])
-
-
-def _crc32(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(4, "little")
+    return b"".join([body, crc32(body), *map(_pack_section, sections)])
 
 
 def _pack_section(section: Section) -> bytes:
-    body = bytes([section.kind]) + _leb128(len(section.data)) + section.data
-    return body + _crc32(body)
-
-
-def _read_leb128(data: bytes, at: int) -> tuple[int, int]:
-    """A number and where the next field starts; raises IndexError at the end of the data."""
-    value = data[at]
-    if value < 0x80:
-        return value, at + 1
-    value &= 0x7F
-    for shift in range(7, 35, 7):
-        at += 1
-        value |= (data[at] & 0x7F) << shift
-        if data[at] < 0x80:
-            return value, at + 1
-    raise CorruptFile("a number in the header has no end.")
+    body = bytes([section.kind]) + leb128.write(len(section.data)) + section.data
+    return body + crc32(body)
 
 
 def read_header(data: bytes) -> tuple[Header, int]:
@@ -210,13 +165,13 @@ def read_front(data: bytes) -> tuple[Header, int, int | None]:
         flags, count = data[5], data[6]
         if flags & ~_KNOWN_FLAGS:
             raise NewerFile("the header is newer than this program, or damaged.")
-        width, at = _read_leb128(data, 12)
-        height, at = _read_leb128(data, at)
+        width, at = leb128.read(data, 12)
+        height, at = leb128.read(data, at)
         end = at + count
         semantics = Semantics(data[at:end], bool(flags & _IMAGENET)) if count else None
         length = None
         if flags & _SECTIONS:
-            length, end = _read_leb128(data, end)
+            length, end = leb128.read(data, end)
         check = data[end]
     except IndexError:
         raise CorruptFile("the file ends inside its header.") from None
@@ -263,7 +218,7 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
     end = len(data) - 4 if length is None else start + length
     if end < start or end + 4 > len(data):
         raise CorruptFile("the file is cut short.")
-    if _crc32(data[:end]) != data[end : end + 4]:
+    if crc32(data[:end]) != data[end : end + 4]:
         raise CorruptFile("the checksum is wrong: the file is damaged or cut short.")
     return header, data[start:end]
 
@@ -290,14 +245,14 @@ def read_sections(data: bytes) -> tuple[list[Section], list[int | None]]:
     while at < len(data):
         kind = data[at]
         try:
-            size, begin = _read_leb128(data, at + 1)
+            size, begin = leb128.read(data, at + 1)
         except (IndexError, CorruptFile):
             size, begin = len(data), at
         end = begin + size
         if end + 4 > len(data):
             damaged.append(kind)
             break
-        if _crc32(data[at:end]) != data[end : end + 4]:
+        if crc32(data[at:end]) != data[end : end + 4]:
             damaged.append(kind)
         elif kind in (EXIF, XMP, ALPHA):
             good.append(Section(kind, data[begin:end]))

@@ -52,7 +52,7 @@ class Head:
     def thumbnail(
         self, maps: np.ndarray, height: int, width: int, least: int, prepare: Prepare
     ) -> np.ndarray:
-        """See `Codec.thumbnail`."""
+        """See `Model.thumbnail`."""
         if self.config.head != "pretrained":
             raise ModelError(f"{self.folder.path}: only pretrained heads make thumbnails.")
         stride, pixels = self.config.stride, choose_pixels(height, width, self.config.stride, least)

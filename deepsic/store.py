@@ -102,12 +102,13 @@ def _shipped_as(name: str) -> list[Folder]:
 
 def _at(folder: Folder, step: str) -> Folder:
     """A model at one of its steps, by name or number."""
+    number: int | None
     if not step:
         number = min(folder.named_steps.values(), default=0)
     elif step in folder.named_steps:
         number = folder.named_steps[step]
     else:
         number = int(step) if STEP.fullmatch(step) else None
-    if number not in folder.config.steps:
+    if number is None or number not in folder.config.steps:
         raise ModelError(f"{folder.path} has no step {step or number}.")
     return dataclasses.replace(folder, step=number)

@@ -56,7 +56,7 @@ class Transforms:
         return np.pad(x, [(0, below), (0, right), (0, 0)], mode="edge")
 
     def features(self, x: np.ndarray) -> np.ndarray:
-        """See `deepsic.codec.Codec.features`."""
+        """See `deepsic.model.Model.features`."""
         x, stride = self.pad(x), self.config.stride
         rows, columns = x.shape[0] // stride, x.shape[1] // stride
         return tiled(

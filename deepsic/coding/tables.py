@@ -267,7 +267,7 @@ class Tables:
             raise ValueError("a table is not of integers")
         whole = {k: v.astype(np.int32) for k, v in arrays.items()}
         if "turn" not in whole:
-            whole |= _one_turn(*whole["inner"].shape[1:], len(whole["centre"]))
+            whole |= _one_turn(whole["inner"].shape[-1], len(whole["centre"]))
         values: dict = {}
         for field in dataclasses.fields(cls):
             if field.name in ("predictor", "spatial", "outer"):
@@ -280,11 +280,11 @@ class Tables:
         return cls(**values)
 
 
-def _one_turn(inputs: int, hidden: int, channels: int) -> dict[str, np.ndarray]:
+def _one_turn(hidden: int, channels: int) -> dict[str, np.ndarray]:
     """What tables without turns lack."""
     shapes = {
         "turn": (channels,),
-        "turn_inner": (0, inputs, hidden),
+        "turn_inner": (0, hidden, hidden),
         "turn_known": (0, channels, hidden),
         "turn_bias": (len(PASSES), 0, hidden),
         "turn_bits": (0,),

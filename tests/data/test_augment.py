@@ -136,9 +136,10 @@ def test_plain_patches_are_cut_from_pictures_as_they_are(kind):
 def test_plain_patches_come_from_everywhere():
     ramp = np.zeros((40, 60, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.arange(40)[:, None], np.arange(60)
+    data = encoded(ramp)
     corners = np.array(
         [
-            plain_patch(encoded(ramp), tf.constant([s, 1]), 16)[:, :, :2].numpy().min((0, 1))
+            plain_patch(data, tf.constant([s, 1]), 16)[:, :, :2].numpy().min((0, 1))
             for s in range(300)
         ]
     )

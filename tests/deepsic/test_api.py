@@ -2,26 +2,14 @@
 
 import io
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image
 
 import deepsic
 from deepsic import container
 from tools.robustness.small_models import photo
-
-
-@pytest.fixture(scope="module", params=["pre", "post"])
-def codec(request):
-    return deepsic.load(request.getfixturevalue(request.param).path)
-
-
-@pytest.fixture(scope="module")
-def x():
-    return photo(70, 90)
 
 
 def test_the_lines_of_the_readme(x, tmp_path):
@@ -105,70 +93,6 @@ def test_grey_pictures_come_back_grey(codec, x):
     assert not container.read_header(codec.compress(x))[0].grey
 
 
-def ellipse():
-    alpha = Image.new("L", (90, 70))
-    ImageDraw.Draw(alpha).ellipse((9, 9, 80, 60), fill=255)
-    return np.asarray(alpha)
-
-
-def test_transparency_comes_back_exactly(codec, x):
-    rgba = np.dstack([x, ellipse()])
-    for source in (rgba, Image.fromarray(rgba)):
-        data = codec.compress(source)
-        y, _ = codec.decompress(data)
-        assert y.shape == (70, 90, 4)
-        assert (y[..., 3] == ellipse()).all()
-        f = deepsic.open(data, model=codec.folder.path)
-        assert (f.image == y).all()
-        assert (f.rgb == y[..., :3]).all()
-        assert (f.alpha == ellipse()).all()
-    assert codec.compress(np.dstack([x, np.full_like(x[..., 0], 255)])) == codec.compress(x)
-
-
-def test_transparency_that_takes_too_much_is_refused(codec, x):
-    noise = np.random.default_rng(0).integers(0, 256, (70, 90), np.uint8)
-    with pytest.raises(deepsic.BadFile, match="transparency"):
-        codec.compress(np.dstack([x, noise]))
-
-
-def with_metadata(x):
-    image = Image.fromarray(x)
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "Maker"
-    image.info |= {"exif": exif.tobytes(), "xmp": b"<x:xmpmeta/>"}
-    return image
-
-
-def test_metadata_are_kept_unless_nobody_wants_them(codec, x):
-    f = deepsic.open(codec.compress(with_metadata(x)), model=codec.folder.path)
-    assert f.size == (70, 90)  # upright
-    exif = Image.Exif()
-    exif.load(f.metadata.exif)
-    assert (exif[0x0112], exif[0x010F]) == (1, "Maker")
-    assert f.metadata.xmp == b"<x:xmpmeta/>"
-    f = deepsic.open(codec.compress(with_metadata(x), keep_metadata=False))
-    assert f.metadata == (b"", b"")
-
-
-@pytest.mark.parametrize("kind", [container.EXIF, container.ALPHA])
-def test_damage_behind_the_picture_leaves_the_picture(codec, x, kind):
-    sections = [container.Section(kind, b"data"), container.Section(container.XMP, b"\0more")]
-    data = container.pack(*container.unpack(codec.compress(x)), sections)
-    data = data.replace(b"data", b"dada")
-    f = deepsic.open(data, model=codec.folder.path)
-    assert (f.rgb == codec.decompress(codec.compress(x))[0]).all()
-    with pytest.raises(deepsic.CorruptFile, match="metadata"):
-        _ = f.metadata
-    if kind == container.EXIF:
-        assert (f.image == f.rgb).all()
-        assert (codec.decompress(data)[0] == f.rgb).all()
-    else:
-        with pytest.raises(deepsic.CorruptFile, match="transparency"):
-            _ = f.image
-        with pytest.raises(deepsic.CorruptFile, match="transparency"):
-            codec.decompress(data)
-
-
 @pytest.mark.parametrize(("threshold", "topk"), [(-0.1, 0), (1.0, 0), (0.5, -1), (0.5, 11)])
 def test_numbers_out_of_range_are_refused(codec, x, threshold, topk):
     with pytest.raises(ValueError, match="must lie in"):
@@ -202,11 +126,11 @@ def test_shipped_models_refuse_each_others_files(x):
     names = deepsic.models()
     assert {n.split("-")[0] for n in names} == {"pre", "post"}
     small = photo(16, 24)
-    data = {name: deepsic.load(name).compress(small) for name in names}
+    codecs = {name: deepsic.load(name) for name in names}
+    data = {name: codec.compress(small) for name, codec in codecs.items()}
     for name in names[::3]:
-        codec = deepsic.load(name)
-        for other in names:
-            theirs = deepsic.load(other)
+        codec = codecs[name]
+        for other, theirs in codecs.items():
             if (theirs.fingerprint, theirs.config.arch) != (codec.fingerprint, codec.config.arch):
                 with pytest.raises(deepsic.ModelError):
                     codec.decompress(data[other])
@@ -241,62 +165,3 @@ def test_compressed_pictures_keep_their_label_through_pickle(codec, x):
     data = pickle.loads(pickle.dumps(codec.compress(x)))
     assert data.label is not None
     assert deepsic.open(data, model=codec.folder.path).image.shape == x.shape
-
-
-def test_pillow_opens_and_saves(x, tmp_path):
-    path = tmp_path / "a.dsic"
-    Image.fromarray(x).save(path, model="pre-0.5bpp")
-    with Image.open(path) as image:
-        assert (image.format, image.size, image.mode) == ("DSIC", (90, 70), "RGB")
-        assert image.info["label"] == str(deepsic.open(path).label)
-        assert (np.asarray(image) == deepsic.open(path).image).all()
-    sizes = []
-    for bpp in (0.25, 1.5):
-        Image.fromarray(x).save(path, bpp=bpp)
-        sizes.append(path.stat().st_size)
-    assert sizes[0] < sizes[1]
-    out = io.BytesIO()
-    Image.fromarray(x).convert("L").save(out, "DSIC")
-    assert Image.open(io.BytesIO(out.getvalue())).convert("L").size == (90, 70)
-
-
-def test_pillow_keeps_transparency_metadata_and_grey(x, tmp_path):
-    path = tmp_path / "a.dsic"
-    image = with_metadata(np.dstack([x, ellipse()]))
-    image.save(path)
-    with Image.open(path) as found:
-        assert found.mode == "RGBA"
-        assert found.size == (70, 90)
-        assert found.getexif()[0x010F] == "Maker"
-        assert (np.asarray(found)[..., 3] == np.rot90(ellipse(), -1)).all()
-        found.convert("RGB").save(tmp_path / "b.jpg", exif=found.info["exif"])
-    assert Image.open(tmp_path / "b.jpg").getexif()[0x010F] == "Maker"
-    Image.fromarray(x).convert("L").save(path)
-    assert Image.open(path).mode == "L"
-    assert np.asarray(Image.open(path)).shape == (70, 90)
-    image.save(path, keep_metadata=False)
-    assert "exif" not in Image.open(path).info
-
-
-def test_pillow_complains_of_damaged_files_as_it_does_of_others(x, tmp_path):
-    data = bytearray(deepsic.load().compress(x))
-    data[-9] ^= 1
-    with pytest.raises(UnidentifiedImageError):
-        Image.open(io.BytesIO(bytes(data)))
-    _, payload = container.unpack(deepsic.load().compress(x))
-    stranger = container.pack(container.Header("post", b"none", 90, 70), payload)
-    with pytest.raises(OSError, match="6e6f6e65"):
-        Image.open(io.BytesIO(stranger)).load()
-
-
-@pytest.mark.parametrize("order", ["deepsic, PIL.Image", "PIL.Image, deepsic"])
-def test_pillow_knows_the_format_whichever_is_imported_first(order):
-    code = f"import {order}, PIL.Image as I; print(I.EXTENSION['.dsic'], 'DSIC' in I.OPEN)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "DSIC True\n", done.stderr
-
-
-@pytest.mark.parametrize("arch", ["pre", "post"])
-def test_the_arch_alone_chooses_the_default_model_of_it(x, tmp_path, arch):
-    Image.fromarray(x).save(tmp_path / "a.dsic", arch=arch)
-    assert deepsic.open(tmp_path / "a.dsic").codec.folder.name == f"{arch}-0.5bpp"

@@ -119,7 +119,7 @@ def test_a_refit_leaves_older_files_readable(tmp_path):
     x = photo(64, 64)
     data = codec.compress(x)
     q = codec.symbols(codec.features(photo(128, 128)))[None]
-    refitted = saving.add_tables(folder, fit(q, lowest=-31, hidden=4, steps=1).to_bytes())
+    refitted = saving.add_tables(folder, fit(q, lowest=-31, hidden=4, steps=0).to_bytes())
     assert len(refitted.fingerprints) == 2
     assert Codec(refitted).fingerprint != codec.fingerprint
     header, _ = container.unpack(data)

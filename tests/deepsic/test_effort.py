@@ -15,7 +15,7 @@ from tools.robustness.small_models import make_model, photo
 def codec(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("effort") / "m"
     found = Codec(make_model(path, "pre", gains=request.param))
-    return found.at(found.config.steps // 2)
+    return found.at(found.config.trained_steps[-1] // 2)
 
 
 def cost(codec, analysis, data):

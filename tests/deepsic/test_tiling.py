@@ -11,7 +11,7 @@ from models.reconstruction import Reconstruction
 from tests.models.tiny import tiny_config
 from tools.robustness.small_pictures import photograph
 
-TILE = 6
+TILE = 12
 ROWS, COLUMNS = 41, 33
 SHAPES = [
     ((4, 2, 1, 1), (7, 5, 3, 3)),

@@ -40,16 +40,21 @@ def folder(request, tmp_path_factory):
     unlike_a_fresh_one(model)
     low = 1 - (1 << config.bits - 1)
     q = np.random.default_rng(0).integers(-1, 2, (2, 9, 9, config.latents))
-    tables = fit(q, lowest=low, hidden=2, steps=1)
+    tables = fit(q, lowest=low, hidden=2, steps=0)
     labels = Labels.of([f"c{i}" for i in range(config.classes)])
     return weights.save(
         tmp_path_factory.mktemp("export") / "m", model, tables.to_bytes(), labels, {}
     )
 
 
+@pytest.fixture(scope="module")
+def both(folder):
+    return [runtimes.make(name, folder) for name in runtimes.NAMES]
+
+
 @pytest.mark.parametrize("size", [(1, 4, 6), (1, 3, 3), (2, 5, 4)])
-def test_both_runtimes_compute_the_same(folder, size):
-    lite, keras = (runtimes.make(name, folder) for name in runtimes.NAMES)
+def test_both_runtimes_compute_the_same(folder, both, size):
+    lite, keras = both
     rng = np.random.default_rng(1)
     n, rows, columns = size
     stride, latents = folder.config.stride, folder.config.latents

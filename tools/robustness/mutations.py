@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from deepsic import container
+from deepsic.checksums import crc8
 from deepsic.errors import CorruptFile
 
 KINDS = ("flip", "set", "insert", "delete", "repeat", "cut")
@@ -83,7 +84,7 @@ def _sealed(body: bytes, head: int) -> bytes:
 
     The payload's is where the header says that the payload ends; what is left goes behind it.
     """
-    body = body[:head] + bytes([container.crc8(body[:head])]) + body[head:]
+    body = body[:head] + bytes([crc8(body[:head])]) + body[head:]
     end = len(body)
     with contextlib.suppress(CorruptFile):
         _, start, length = container.read_front(body)

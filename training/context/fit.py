@@ -43,7 +43,7 @@ def fit(
       maps: int8 or int16 (maps, h, w, channels), symbols of training pictures.
       lowest: the smallest symbol there is, 1 - 2**(B-1).
       hidden: units of the classifier's hidden layers.
-      steps: of training, each on two maps.
+      steps: of training, each on two maps; with none, its initial weights are kept.
       seed: of initial weights and order.
       turns: in which plane 0 asks the channels.
       report: called now and then with the step and the mean bits a position.
@@ -54,7 +54,8 @@ def fit(
     levels = maps.astype(np.int32) - lowest
     statistics = measure(levels, 2 * (1 - lowest))
     network = ContextNetwork(statistics, hidden, seed, turns)
-    _train(network, statistics, levels, steps, seed, report)
+    if steps:
+        _train(network, statistics, levels, steps, seed, report)
     return to_integers(network, statistics)
 
 
@@ -64,8 +65,10 @@ def _train(network, statistics: Statistics, levels, steps, seed, report) -> None
     adam = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(RATE, steps))
     # The first pass has no neighbours, hence no spatial weights.
     variables = [v for v in network.trainable_variables if v.shape.num_elements()]
+    # Otherwise the step is traced once more, to make the optimiser's variables.
+    adam.build(variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(v, r, e):
         with tf.GradientTape() as tape:
             bits = network.loss(v, r, e)
@@ -128,15 +131,16 @@ def to_integers(network: ContextNetwork, statistics: Statistics) -> Tables:
         remainder_size.append(r[1, ::repeat])
         outer_bits.append(bits)
         node_bias += b.T[::repeat]
-    layers, turn_bias, turn_bits = [np.zeros((0, network.hidden + c, network.hidden))], [], []
+    layers = [np.zeros((0, network.hidden + c, network.hidden))]
+    turn_bias, turn_bits = [], []
     for number, weights in enumerate(network.turn_inner):
         # What is asked later is not known, and was not when this was trained.
         seen = network.turn_known[number].numpy() * (network.turn <= number)[:, None]
-        both, b, bits = _round(
+        rounded, b, bits = _round(
             [(weights.numpy(), HIDDEN_MAX, HIDDEN_BITS), (seen, 1, 0)],
             network.turn_bias.numpy()[:, number],
         )
-        layers.append(np.concatenate(both)[None])
+        layers.append(np.concatenate(rounded)[None])
         turn_bias.append(b)
         turn_bits.append(bits)
     turn_layers = np.concatenate(layers).astype(np.int32)
