@@ -93,8 +93,16 @@ class ContextClassifier:
         self.inner_bias = t.inner_bias.astype(f)
         self.outer = [o.astype(f) for o in t.outer]
         self.turns = [np.flatnonzero(t.turn == turn) for turn in range(t.turns)]
-        layers = np.concatenate([t.turn_inner, t.turn_known], axis=1)
-        self.turn_inner, self.turn_bias = layers.astype(f), t.turn_bias.astype(f)
+        # Channels in the order in which plane 0 asks them, each one's place in it, and how many go
+        # before each turn.
+        self.order = np.concatenate(self.turns)
+        self.rank = np.argsort(self.order)
+        self.before = np.cumsum([0, *map(len, self.turns)])
+        self.turn_inner = [
+            np.concatenate([inner, known[self.order[: self.before[turn]]]]).astype(f)
+            for turn, (inner, known) in enumerate(zip(t.turn_inner, t.turn_known, strict=True), 1)
+        ]
+        self.turn_bias = t.turn_bias.astype(f)
         self.zero_outer = [self.outer[0].take(channels, axis=1) for channels in self.turns]
         # What makes a prediction a shift, which only predicted channels have.
         self.predicted = t.predicted.astype(f) * f(2.0**-REMAINDER_BITS)
@@ -152,27 +160,27 @@ class ContextClassifier:
         return shift.astype(np.int32), remainders
 
     def zeros(
-        self, context: Context, number: int, turn: int = 0, nonzero: np.ndarray | None = None
+        self, context: Context, number: int, turn: int = 0, seen: np.ndarray | None = None
     ) -> np.ndarray:
         """Plane 0: probabilities that symbols of a turn's channels are other than zero.
 
         Args:
           context: of the block.
           number, turn: of the pass and the turn.
-          nonzero: float32 (positions, channels), 1 where a symbol is known to be other than zero;
-            needed from the second turn on.
+          seen: of the method `seen`, with what the turns before have found; needed from the second
+            turn on.
 
         Returns:
           int32 (positions, channels of the turn), indices into the table of probabilities.
         """
         channels = self.turns[turn]
-        if nonzero is None:
+        if seen is None:
             sums = context.units @ self.inner[0, : self.tables.hidden]
             sums += self.inner_bias[number, 0]
             units = _rescale(sums, int(self.tables.inner_bits[0]))
         else:
-            seen = np.concatenate([context.units, nonzero], axis=1)
-            sums = seen @ self.turn_inner[turn - 1]
+            layer = self.turn_inner[turn - 1]
+            sums = seen[:, : len(layer)] @ layer
             sums += self.turn_bias[number, turn - 1]
             units = _rescale(sums, int(self.tables.turn_bits[turn - 1]))
         remainders = context.remainders.take(channels, axis=1)
@@ -196,10 +204,22 @@ class ContextClassifier:
             return first
         found = np.empty(nonzero.shape, np.int32)
         found[:, self.turns[0]] = first
-        known = nonzero.astype(np.float32)
+        seen = self.seen(context)
+        seen[:, self.tables.hidden :] = nonzero[:, self.order]
         for turn in range(1, len(self.turns)):
-            found[:, self.turns[turn]] = self.zeros(context, number, turn, known)
+            found[:, self.turns[turn]] = self.zeros(context, number, turn, seen)
         return found
+
+    def seen(self, context: Context) -> np.ndarray:
+        """What turns of plane 0 see, float32 (positions, hidden + channels).
+
+        The spatial layer's units, then, for channels in their `order`, 1 where a symbol is known
+        to be other than zero.
+        """
+        n, hidden = context.units.shape
+        seen = np.zeros((n, hidden + self.tables.channels), np.float32)
+        seen[:, :hidden] = context.units
+        return seen
 
     def known(self, context: Context) -> np.ndarray:
         """Room for the spatial layer's units and what `plane_sums` knows of each symbol."""

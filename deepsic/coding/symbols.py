@@ -204,14 +204,17 @@ class SymbolCoder:
         Returns:
           int64, flat indices into (positions, channels) of symbols other than zero, ascending.
         """
-        c = self.tables.channels
-        nonzero = np.zeros((len(first), c), np.float32)
+        net = self.classifier
+        seen = net.seen(context)
+        nonzero = seen[:, self.tables.hidden :]
         for turn, (asked, channels) in enumerate(zip(tree.asked, tree.channels, strict=True)):
-            index = self.classifier.zeros(context, number, turn, nonzero) if turn else first
-            index = index[:, asked]
+            index = (net.zeros(context, number, turn, seen) if turn else first)[:, asked]
             if index.size:
                 answers = answer(0, index.reshape(-1), channels, 0)
-                nonzero[:, channels] = answers.reshape(index.shape)
+                mine = nonzero[:, net.before[turn] : net.before[turn + 1]]
+                mine[:, asked] = answers.reshape(index.shape)
+        if len(net.turns) > 1:
+            nonzero = nonzero[:, net.rank]
         return np.flatnonzero(nonzero)
 
     def _ask(
