@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from deepsic.graphs import Slot
 
 
+# What decides, with the tables, what a file decodes to.
+CODEC = ("codec/config.json", "codec/weights.npz", "labels.json")
+
+
 @dataclasses.dataclass(frozen=True)
 class Part:
     """The files of a codec or a head, before they are written.
@@ -142,8 +146,7 @@ def write(
 
 def fingerprint_of(files: Mapping[str, bytes], tables: bytes) -> str:
     """What names a codec, its tables and its classes, in hexadecimal digits."""
-    names = ("codec/config.json", "codec/weights.npz", "labels.json")
-    digest = hashlib.sha256(b"".join(files[name] for name in names) + tables)
+    digest = hashlib.sha256(b"".join(files[name] for name in CODEC) + tables)
     return digest.hexdigest()[: 2 * FINGERPRINT_BYTES]
 
 

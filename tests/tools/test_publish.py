@@ -4,24 +4,27 @@ import csv
 import json
 import shutil
 
-from deepsic import folders, store
+import numpy as np
+
+from deepsic import folders, saving, store
 from evaluation.curves import KODAK
 from tests.calls import call
 from tools.robustness.small_models import make_model
+from training.context.fit import fit
 
 
 def files_in(folder):
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
-def publish(checkpoints, *arguments):
-    """Runs the tool on another folder of shipped models."""
-    code = (
+def publish(checkpoints, *arguments, code=0):
+    """Runs the tool on another folder of shipped models; returns what it says."""
+    script = (
         "import pathlib, sys; from deepsic import cli, folders, store;"
         f"store.CHECKPOINTS = pathlib.Path({str(checkpoints)!r});"
         "from tools.release import publish; cli.run(publish.main, '')"
     )
-    return call("-c", code, *arguments)[0]
+    return "".join(call("-c", script, *arguments, code=code))
 
 
 def write(path, rows):
@@ -42,11 +45,34 @@ def write_results(out, name, fingerprint, images):
     write(out / "semantics.csv", [{**row, "classes": 3, "pictures": 9, **shares}])
 
 
-def test_a_model_replaces_an_older_one_and_gets_its_own_figures(tmp_path, pre):
+def test_networks_that_were_shipped_are_not_replaced(tmp_path, pre):
     shipped = tmp_path / "checkpoints"
     other = make_model(tmp_path / "other", "post", ["cat", "dog"])
     publish(shipped, f"--model={other.path}", "--name=m", "--data=Nothing.")
-    old = folders.open_folder(shipped / "m").fingerprints[0].hex()
+    said = publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.", code=1)
+    assert "other networks" in said
+    folder = folders.open_folder(shipped / "m")
+    assert folder.fingerprints == other.fingerprints
+
+
+def test_tables_that_were_shipped_stay(tmp_path, pre):
+    shipped, again = tmp_path / "checkpoints", shutil.copytree(pre.path, tmp_path / "again")
+    publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")
+    q = np.zeros((1, 32, 32, pre.config.latents), np.int8)
+    tables = fit(q, lowest=1 - (1 << pre.config.bits - 1), hidden=4, steps=0)
+    refitted = saving.add_tables(folders.open_folder(again), tables.to_bytes())
+    publish(shipped, f"--model={again}", "--name=m", "--data=Refitted.")
+    folder = folders.open_folder(shipped / "m")
+    assert folder.fingerprints == refitted.fingerprints
+    assert folder.fingerprints[1:] == pre.fingerprints
+    # A head that was made before leaves the newer tables where they are.
+    publish(shipped, f"--model={pre.path}", "--name=m", "--data=Before.")
+    assert folders.open_folder(shipped / "m").fingerprints == folder.fingerprints
+    assert files_in(shipped / "m") == {folders.CARD, *folder.manifest["sha256"]}
+
+
+def test_a_model_gets_its_own_figures(tmp_path, pre):
+    shipped, old = tmp_path / "checkpoints", "00000000"
     publish(shipped, f"--model={pre.path}", "--name=m", "--data=Nothing.")
     folder = folders.open_folder(shipped / "m")
     assert folder.config.arch == "pre"

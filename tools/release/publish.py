@@ -4,14 +4,14 @@
     python -m tools.release.publish --model=runs/mid/model --name=mid --steps=0.5bpp=32 --data=…
     python -m tools.release.publish --results=results/
 
-The first copies a model folder with its newest tables; `pre` and `post` of one codec share a
-folder, which is called by their name without the arch. The second takes what
+The first copies a model folder; `pre` and `post` of one codec share a folder, which is called by
+their name without the arch. What a shipped folder has of other heads and of older tables stays,
+and its networks are never replaced: files of theirs decode for ever. The second takes what
 evaluate.py measured on all of Kodak and on a labelled set, and leaves out what
 is not of the weights that are shipped.
 """
 
 import csv
-import dataclasses
 import json
 import os
 import pathlib
@@ -41,32 +41,31 @@ def ship():
 
     source = store.find(F.model)
     target = store.CHECKPOINTS / F.name.removeprefix(f"{source.arch}-")
-    tables, files = source.read_tables(), {n: source.read(n) for n in source.checksums}
-    files = {n: data for n, data in files.items() if not n.startswith("tables/")}
+    older = [name for name in source.manifest["sha256"] if name.startswith("tables/")]
+    files = {name: source.read(name) for name in {**source.checksums, **dict.fromkeys(older)}}
+    tables, known = source.read_tables(), source.manifest["tables"]
     cards = {source.arch: source.card | {"name": F.name, "data": F.data}}
     names = {name: int(step) for name, step in (pair.split("=") for pair in F.steps)}
     rates = source.rates | ({"names": names} if names else {})
     rates |= {"steps": [int(step) for step in F.best_steps]} if F.best_steps else {}
     if (target / folders.CARD).exists():
-        files, cards = _with_other_head(folders.open_folder(target), files, tables, cards)
-    shipped = saving.write(target, source.arch, files, tables, [], cards, rates)
+        old = folders.open_folder(target)
+        if any(old.read(name) != files[name] for name in saving.CODEC):
+            raise cli.UserError(
+                f"{target} has other networks, whose files decode for ever; choose another --name."
+            )
+        there = [n for n in old.manifest["sha256"] if n.startswith(("heads/", "tables/"))]
+        files = {name: old.read(name) for name in there} | files
+        cards = old.manifest["cards"] | cards
+        if known[0] in old.manifest["tables"]:  # a head for a codec that got newer tables since
+            tables, known = old.read_tables(), old.manifest["tables"]
+        known = list(dict.fromkeys(known + old.manifest["tables"]))
+    shipped = saving.write(target, source.arch, files, tables, known, cards, rates)
     for path in target.rglob("*"):
         name = path.relative_to(target).as_posix()
         if path.is_file() and name not in (folders.CARD, *shipped.manifest["sha256"]):
             path.unlink()
     print(f"{target}: {shipped.fingerprints[0].hex()}")
-
-
-def _with_other_head(old, files, tables, cards):
-    """Adds the head that an older folder has and this model has not, if the codec is the same."""
-    from deepsic import saving
-
-    other = [a for a in old.archs if a not in cards]
-    if saving.fingerprint_of(files, tables) != old.manifest["tables"][0] or not other:
-        return files, cards
-    head = dataclasses.replace(old, arch=other[0])
-    kept = {n: head.read(n) for n in head.checksums if n.startswith("heads/")}
-    return kept | files, {other[0]: head.card} | cards
 
 
 def rows_of(path):
