@@ -40,6 +40,8 @@ def measure(codec, pictures, steps):
 def losses(curves):
     """Rates above the curve through all trained points at each point's PSNR, in percent.
 
+    They are nan beyond the first and the last of these.
+
     Args:
       curves: of each model, in the order of their rates: bpp, PSNR and whether a step was
         trained, arrays.
@@ -51,7 +53,7 @@ def losses(curves):
     bpp, psnr = bpp[trained], psnr[trained]
     if not (np.diff(psnr) > 0).all() or len(psnr) < 3:
         raise cli.UserError("these models do not make one curve: their trained rates overlap.")
-    joined = Akima1DInterpolator(psnr, np.log(bpp), extrapolate=True)
+    joined = Akima1DInterpolator(psnr, np.log(bpp))
     return [100 * (bpp / np.exp(joined(psnr)) - 1) for bpp, psnr, _ in curves]
 
 
@@ -106,6 +108,7 @@ def main(rest):
         curves[name] = *curve, loss
         for step, *values in zip(steps, *curve[:2], loss, strict=True):
             shown = (f"{v:{f}}" for v, f in zip(values, (".3f", ".2f", "+.1f"), strict=True))
+            shown = ("" if text == "+nan" else text for text in shown)
             lines.append([name, str(step), *shown])
     print(tables.as_text(("model", "step", "bpp", "PSNR", "loss %"), lines))
     draw(curves, F.out)
