@@ -1,6 +1,6 @@
 """Damages files on purpose and watches what decompress.py and compress.py make of them.
 
-    python -m tools.robustness.fuzz [--files=100000] [--pictures=10000] [--out=results/fuzz]
+    python -m tools.robustness.fuzz [--files=100000] [--pictures=10000] [--folder=results/fuzz]
 
 Half of the damaged files get checksums that fit again, so that the layers behind them
 are reached. Each must give a picture or one error: no traceback, no crash, no stray file,
@@ -27,7 +27,7 @@ from deepsic import cli, files
 F = flags.FLAGS
 flags.DEFINE_integer("files", 100_000, "Number of damaged .dsic files to try.", 0)
 flags.DEFINE_integer("pictures", 10_000, "Number of damaged pictures to try.", 0)
-flags.DEFINE_string("out", "results/fuzz", "Folder for the state and for what failed.")
+flags.DEFINE_string("folder", "results/fuzz", "Folder for the state and for what failed.")
 flags.DEFINE_float("seconds", 10.0, "Longest time that a file may take.")
 flags.DEFINE_integer(
     "pixels",
@@ -258,7 +258,7 @@ def _follow(pipe, state, bar):
 def main(rest):
     if rest:
         raise cli.UserError(f"fuzz takes flags only, not {rest[0]!r}.")
-    out, bad = pathlib.Path(F.out), 0
+    out, bad = pathlib.Path(F.folder), 0
     for kind, count in (("files", F.files), ("pictures", F.pictures)):
         if not count:
             continue
