@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Any, Literal, get_args
 
 from deepsic.container import HIGHEST_STEP, LOWEST_STEP
@@ -226,3 +227,18 @@ class ModelConfig:
         if unknown:
             raise ValueError(f"unknown model settings: {', '.join(unknown)}.")
         return cls(**values)
+
+
+def nearest_rates(index: float, rates: int) -> tuple[int, int, float]:
+    """The two of a model's rates that a point between or beyond them is told by.
+
+    Args:
+      index: of the point, among the rates 0 to rates - 1; it need not be whole.
+      rates: at least 1.
+
+    Returns:
+      The lower rate, the higher one, which is the same if there is one only, and the higher one's
+      share: 0 to 1 between them, other numbers beyond the first and the last rate.
+    """
+    low = min(max(math.floor(index), 0), max(rates - 2, 0))
+    return low, min(low + 1, rates - 1), index - low

@@ -24,13 +24,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import math
 import pathlib
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from deepsic.config import ModelConfig
+from deepsic.config import ModelConfig, nearest_rates
 from deepsic.errors import ModelError
 from deepsic.labels import Labels
 from deepsic.manifest import ARCHS, check
@@ -136,9 +135,8 @@ class Folder:
         if len(known) != max(1, self.config.gains):
             raise ModelError(f"{self.path}: its manifest does not tell λ1 of its rates.")
         index = self.config.get_rate_index(step)
-        low = min(max(math.floor(index), 0), max(len(known) - 2, 0))
-        high = min(low + 1, len(known) - 1)
-        return float(known[low] ** (1 - index + low) * known[high] ** (index - low))
+        low, high, share = nearest_rates(index, len(known))
+        return float(known[low] ** (1 - share) * known[high] ** share)
 
     @property
     def archs(self) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from deepsic.config import nearest_rates
 
 if TYPE_CHECKING:
     from deepsic.config import ModelConfig
@@ -25,9 +26,8 @@ def get_gain(log_gain: np.ndarray, index: float) -> np.ndarray:
       index: of the rate, 0 to gains - 1; it need not be whole. What is beyond goes on as between
         the nearest two.
     """
-    low = min(max(math.floor(index), 0), max(len(log_gain) - 2, 0))
-    high = min(low + 1, len(log_gain) - 1)
-    share = np.float32(index - low)
+    low, high, part = nearest_rates(index, len(log_gain))
+    share = np.float32(part)
     log_gain = log_gain.astype(np.float32)
     return np.exp((1 - share) * log_gain[low] + share * log_gain[high])
 

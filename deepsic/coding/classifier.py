@@ -98,11 +98,13 @@ class ContextClassifier:
         self.order = np.concatenate(self.turns)
         self.rank = np.argsort(self.order)
         self.before = np.cumsum([0, *map(len, self.turns)])
-        self.turn_inner = [
+        # Plane 0's layers of each turn, the first of which knows the units only.
+        self.turn_inner = [self.inner[0, : t.hidden]] + [
             np.concatenate([inner, known[self.order[: self.before[turn]]]]).astype(f)
             for turn, (inner, known) in enumerate(zip(t.turn_inner, t.turn_known, strict=True), 1)
         ]
-        self.turn_bias = t.turn_bias.astype(f)
+        self.turn_bias = np.concatenate([t.inner_bias[:, :1], t.turn_bias], axis=1).astype(f)
+        self.turn_bits = [int(bits) for bits in (t.inner_bits[0], *t.turn_bits)]
         self.zero_outer = [self.outer[0].take(channels, axis=1) for channels in self.turns]
         # What makes a prediction a shift, which only predicted channels have.
         self.predicted = t.predicted.astype(f) * f(2.0**-REMAINDER_BITS)
@@ -173,16 +175,11 @@ class ContextClassifier:
         Returns:
           int32 (positions, channels of the turn), indices into the table of probabilities.
         """
-        channels = self.turns[turn]
-        if seen is None:
-            sums = context.units @ self.inner[0, : self.tables.hidden]
-            sums += self.inner_bias[number, 0]
-            units = _rescale(sums, int(self.tables.inner_bits[0]))
-        else:
-            layer = self.turn_inner[turn - 1]
-            sums = seen[:, : len(layer)] @ layer
-            sums += self.turn_bias[number, turn - 1]
-            units = _rescale(sums, int(self.tables.turn_bits[turn - 1]))
+        channels, layer = self.turns[turn], self.turn_inner[turn]
+        known = context.units if seen is None else seen[:, : len(layer)]
+        sums = known @ layer
+        sums += self.turn_bias[number, turn]
+        units = _rescale(sums, self.turn_bits[turn])
         remainders = context.remainders.take(channels, axis=1)
         logit = units @ self.zero_outer[turn]
         logit += remainders * self.remainder[0].take(channels)
@@ -222,7 +219,7 @@ class ContextClassifier:
         return seen
 
     def known(self, context: Context) -> np.ndarray:
-        """Room for the spatial layer's units and what `plane_sums` knows of each symbol."""
+        """Room for the spatial layer's units and what `plane_logits` knows of each symbol."""
         n, hidden = context.units.shape
         known = np.zeros((n, hidden + 2 * self.tables.channels), np.float32)
         known[:, :hidden] = context.units

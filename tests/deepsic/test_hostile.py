@@ -84,7 +84,7 @@ def test_damaged_files_give_the_picture_or_one_error(coded, tmp_path_factory):
     path = tmp_path_factory.mktemp("hostile") / "a.dsic"
     seen = {"exact": 0, "error": 0, "other": 0}
 
-    @often
+    @settings(often, max_examples=2000)
     @given(st.sampled_from([0] * 10 + [1] + [2] * 5), edits, st.sampled_from(mutations.REPAIRS))
     def check(which, edits, repair):
         data = mutations.mutate(files[which], edits, repair)
@@ -102,7 +102,7 @@ def test_damaged_files_give_the_picture_or_one_error(coded, tmp_path_factory):
     check()
     # The deeper layers have been reached.
     assert seen["exact"] > 5
-    assert seen["other"] > 50
+    assert seen["other"] > 100
 
 
 def test_damaged_labels_are_read_or_one_error(coded):

@@ -99,8 +99,9 @@ def test_steps_get_names_and_figures_of_their_own(tmp_path):
     shipped, out = tmp_path / "checkpoints", tmp_path / "results"
     model = make_model(tmp_path / "fine", "pre", gains=2)
     given = (f"--model={model.path}", "--name=fine", "--data=Nothing.")
-    publish(shipped, *given, "--steps=0.2bpp=3,0.4bpp=30")
+    publish(shipped, *given, "--steps=0.2bpp=3,0.4bpp=30", "--best_steps=-4,40")
     folder = folders.open_folder(shipped / "fine")
+    assert folder.best_steps == range(-4, 41)
     assert folder.named_steps == {"0.2bpp": 3, "0.4bpp": 30}
     fingerprint = folder.fingerprints[0].hex()
     for name, step in folder.named_steps.items():

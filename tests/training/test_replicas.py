@@ -29,9 +29,14 @@ def alone(tmp_path_factory, pictures):
 
 
 def assert_equal(found, alone):
-    """Rounding grows from step to step, on some processors a hundred times as much as on others."""
+    """Rounding grows from step to step in the paper's form, on some processors the more."""
     for name, values in found.items():
-        np.testing.assert_allclose(values, alone[name], rtol=2e-3, atol=5e-4, err_msg=name)
+        expected, grown = alone[name], name.startswith("paper")
+        tolerance = {"rtol": 2e-3, "atol": 5e-4} if grown else {"rtol": 1e-4, "atol": 1e-4}
+        np.testing.assert_allclose(values, expected, err_msg=name, **tolerance)
+        if name == "paper losses":
+            begun = slice(0, STEPS // 2)
+            np.testing.assert_allclose(values[begun], expected[begun], rtol=1e-4, atol=1e-4)
 
 
 def test_two_devices_compute_what_one_does(tmp_path, pictures, alone):
