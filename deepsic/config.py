@@ -81,7 +81,13 @@ class ModelConfig:
     blocks: int = setting(
         0,
         BEYOND,
-        "Number of residual blocks at the coarsest resolution, the same in extractor and decoder.",
+        "Number of residual blocks at the coarsest resolution of the feature extractor.",
+        **DEPTH,
+    )
+    decoder_blocks: int = setting(
+        0,
+        BEYOND,
+        "Number of residual blocks at the coarsest resolution of the reconstruction.",
         **DEPTH,
     )
     normalisation: Normalisation = setting(
@@ -161,7 +167,7 @@ class ModelConfig:
         if self.head == "pretrained":
             return transforms + gdn + 75 * self.map_inputs * self.stride**2
         head = 9 * (c * w + 17 * w * w // 2 + residual) + 4 * w * w + 2 * w * self.classes
-        blocks = 2 * self.blocks * 9 * f * f
+        blocks = (self.blocks + self.decoder_blocks) * 9 * f * f
         return transforms + gdn + blocks + head
 
     @property

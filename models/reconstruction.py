@@ -66,7 +66,9 @@ class Reconstruction(tf.keras.layers.Layer):
         self.rate_gains = (
             Gains(config.gains, config.latents, "rate_gains") if config.gains else None
         )
-        self.blocks = [ResidualBlock(config.filters, f"block{i + 1}") for i in range(config.blocks)]
+        self.blocks = [
+            ResidualBlock(config.filters, f"block{i + 1}") for i in range(config.decoder_blocks)
+        ]
         # What symbol 0 decodes to.
         self.middle = -0.5 / quantiser.half_levels(config.bits)
         inputs = config.latents

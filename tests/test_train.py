@@ -110,8 +110,14 @@ def test_several_rates_under_contexts_are_trained_and_exported(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encoded(photograph(i, 64, 64)))
     command = [sys.executable, "train.py", f"--dataset=folder:{tmp_path / 'set'}"]
-    command += ["--rate=context", "--gains=2", "--bits=8", "--blocks=1", "--surrogate=soft"]
-    command += ["--crop=plain", "--precision=bfloat16", "--normalisation=gdn", "--start=linear"]
+    command += ["--rate=context", "--gains=2", "--bits=8", "--blocks=1", "--decoder_blocks=2"]
+    command += [
+        "--surrogate=soft",
+        "--crop=plain",
+        "--precision=bfloat16",
+        "--normalisation=gdn",
+        "--start=linear",
+    ]
     command += ["--filters=8", "--latents=8", "--head_width=8", "--batch=2", "--patch=64"]
     command += ["--lambda1_top=0.1", "--steps=2", f"--out={tmp_path / 'run'}"]
     command += [

@@ -10,17 +10,21 @@ from tests.models.tiny import tiny_config
 
 
 @pytest.mark.parametrize(
-    ("strides", "kernels", "blocks"),
+    ("strides", "kernels", "decoder_blocks"),
     [
         ((4, 2, 1, 1), (7, 5, 3, 3), 2),
         ((4, 2, 2, 1), (9, 5, 5, 3), 0),
         ((4, 2, 1, 2), (7, 5, 3, 5), 0),
     ],
 )
-def test_gradient_is_tensorflows(strides, kernels, blocks):
+def test_gradient_is_tensorflows(strides, kernels, decoder_blocks):
     tf.keras.utils.set_random_seed(1)
     config = tiny_config(
-        strides=strides, kernels=kernels, blocks=blocks, normalisation="gdn", skip_gain=0.7
+        strides=strides,
+        kernels=kernels,
+        decoder_blocks=decoder_blocks,
+        normalisation="gdn",
+        skip_gain=0.7,
     )
     model = DeepSIC(config)
     model.create_variables()
