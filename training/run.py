@@ -152,9 +152,39 @@ def export(
     init_from: folders.Folder | None,
 ) -> folders.Folder:
     """Fits the coding tables to a trained model and writes it to out/model."""
-    model, settings = run.model, run.settings
-    averaged = use_better(model, run.optimisers, settings, source, extra)
-    model = in_full_precision(model)
+    settings = run.settings
+    averaged = use_better(run.model, run.optimisers, settings, source, extra)
+    model = in_full_precision(run.model)
+    card = card | {
+        "steps": int(run.step.step),
+        "weights": "moving averages" if averaged else "of the last step",
+        "hours": round(float(run.seconds) / 3600, 2),
+    }
+    return finish(model, settings, out, source, extra, context, card, init_from)
+
+
+def finish(
+    model: DeepSIC,
+    settings: TrainSettings,
+    out: pathlib.Path,
+    source: Source,
+    extra: Source | None,
+    context: ContextSettings,
+    card: dict,
+    init_from: folders.Folder | None,
+    best: range | None = None,
+) -> folders.Folder:
+    """Cuts what a trained model does not use, fits its coding tables, writes it to out/model.
+
+    Args:
+      model: trained, its convolutions in float32.
+      settings, context: how.
+      out: the run's folder.
+      source, extra: the pictures.
+      card: what is known of the run so far.
+      init_from: what it started from.
+      best: its steps, if they are not those that it was trained at.
+    """
     changed = "features" in settings.parts or settings.init_scale != 1.0
     if init_from is not None and not changed:
         # The symbols are those of the model that it started from.
@@ -166,13 +196,10 @@ def export(
             maps = collect_symbols(model, context, source, extra, settings.seed, (top, top))
             keep = live_channels(maps, zero=model.config.gains > 0)
             model = prune(model, keep, usual_symbols(maps))
-        tables = fit_all_tables(model, context, source, extra, settings.seed)
+        tables = fit_all_tables(model, context, source, extra, settings.seed, best)
     card = card | {
-        "settings": dataclasses.asdict(run.settings),
+        "settings": dataclasses.asdict(settings),
         "context": dataclasses.asdict(context),
-        "steps": int(run.step.step),
-        "weights": "moving averages" if averaged else "of the last step",
-        "hours": round(float(run.seconds) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
     }
     if init_from is not None:
