@@ -22,7 +22,7 @@ class Registry:
 
     Args:
       names: of further models, or their folders.
-      shipped: whether shipped models are looked at too.
+      shipped: whether shipped models are looked at too, and those that shipped before.
       runtime: of the codecs, see `deepsic.codec.Codec`.
       advice: what to do where a model is not here, for the end of a sentence.
     """
@@ -43,7 +43,8 @@ class Registry:
         """All models' folders; raises ModelError if one is not there."""
         from deepsic import store  # which takes longer to import than a label to read
 
-        return [*map(store.find, self._names), *(store.shipped() if self._shipped else [])]
+        shipped = [*store.shipped(), *store.former()] if self._shipped else []
+        return [*map(store.find, self._names), *shipped]
 
     def folder(self, header: Header) -> Folder:
         """The model of a file, at its step; raises UnknownModel if it is not here."""

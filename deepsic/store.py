@@ -34,6 +34,12 @@ def shipped() -> list[Folder]:
     return sorted(models, key=lambda f: f.name)
 
 
+def former() -> list[Folder]:
+    """Models that shipped before, under checkpoints/former: only their files need them."""
+    folders = [open_folder(p.parent) for p in sorted(CHECKPOINTS.glob(f"former/*/{CARD}"))]
+    return [dataclasses.replace(folder, arch=arch) for folder in folders for arch in folder.archs]
+
+
 def find_shipped(arch: str) -> list[Folder]:
     """The shipped models of one arch; raises ModelError if there are none."""
     found = [folder for folder in shipped() if folder.arch == arch]

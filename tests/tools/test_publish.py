@@ -5,8 +5,12 @@ import json
 import shutil
 
 import numpy as np
+import pytest
 
-from deepsic import folders, saving, store
+import deepsic
+from deepsic import container, folders, saving, store
+from deepsic.errors import UnknownModel
+from deepsic.registry import Registry
 from evaluation.curves import KODAK
 from tests.calls import call
 from tools.robustness.small_models import make_model
@@ -53,6 +57,26 @@ def test_networks_that_were_shipped_are_not_replaced(tmp_path, pre):
     assert "other networks" in said
     folder = folders.open_folder(shipped / "m")
     assert folder.fingerprints == other.fingerprints
+
+
+def test_a_retired_model_decodes_its_files_and_makes_no_new_ones(tmp_path, pre, monkeypatch):
+    shipped = tmp_path / "checkpoints"
+    publish(shipped, f"--model={pre.path}", "--name=m", "--steps=0.5bpp=0", "--data=Nothing.")
+    monkeypatch.setattr(store, "CHECKPOINTS", shipped)
+    x = np.full((32, 48, 3), 90, np.uint8)
+    data = deepsic.load("0.5bpp").compress(x)
+    before = Registry().codec(container.unpack(data)[0]).decompress(data)[0]
+    publish(shipped, "--retire=m")
+    assert store.shipped() == []
+    with pytest.raises(UnknownModel, match="no model"):
+        deepsic.load("0.5bpp")
+    codec = Registry().codec(container.unpack(data)[0])
+    assert codec.folder.path.parent == shipped / "former"
+    np.testing.assert_array_equal(codec.decompress(data)[0], before)
+    # Another one takes its name.
+    other = make_model(tmp_path / "other", "pre", ["cat", "dog"])
+    publish(shipped, f"--model={other.path}", "--name=m", "--data=Nothing.")
+    assert [f.fingerprints for f in store.shipped()] == [other.fingerprints]
 
 
 def test_tables_that_were_shipped_stay(tmp_path, pre):

@@ -2,11 +2,13 @@
 
     python -m tools.release.publish --model=runs/pre/model --name=pre-0.5bpp --data='What it saw.'
     python -m tools.release.publish --model=runs/mid/model --name=mid --steps=0.5bpp=32 --data=…
+    python -m tools.release.publish --retire=mid
     python -m tools.release.publish --results=results/
 
 The first copies a model folder; `pre` and `post` of one codec share a folder, which is called by
 their name without the arch. What a shipped folder has of other heads and of older tables stays,
-and its networks are never replaced: files of theirs decode for ever. The second takes what
+and its networks are never replaced: files of theirs decode for ever. `--retire` makes place for
+others: it moves a model to checkpoints/former, where decoders find it. The last takes what
 evaluate.py measured on all of Kodak and on a labelled set, and leaves out what
 is not of the weights that are shipped.
 """
@@ -29,6 +31,7 @@ flags.DEFINE_string("name", None, "Name of the shipped model.")
 flags.DEFINE_string("data", None, "Sentence that says what it was trained on.")
 flags.DEFINE_list("steps", [], "Steps of a model with gains that get a name, as 0.5bpp=32.")
 flags.DEFINE_list("best_steps", [], "First and last step that a search for a target tries.")
+flags.DEFINE_string("retire", None, "Name of a shipped folder that others take the place of.")
 flags.DEFINE_string("results", None, "Folder that evaluate.py wrote its results to.")
 
 KODAK = ("bpp", "psnr_rgb", "psnr_luma", "ms_ssim_rgb", "ms_ssim_luma")
@@ -66,6 +69,21 @@ def ship():
         if path.is_file() and name not in (folders.CARD, *shipped.manifest["sha256"]):
             path.unlink()
     print(f"{target}: {shipped.fingerprints[0].hex()}")
+
+
+def retire():
+    """Moves a shipped model to where only decoders look, without the names of its steps."""
+    from deepsic import folders, store
+    from deepsic.files import write_atomically
+
+    folder = folders.open_folder(store.CHECKPOINTS / F.retire)
+    target = store.CHECKPOINTS / "former" / f"{F.retire}-{folder.fingerprints[0].hex()}"
+    target.parent.mkdir(exist_ok=True)
+    folder.path.rename(target)
+    folder.manifest["rates"].pop("names", None)
+    text = (json.dumps(folder.manifest, indent=2) + "\n").encode()
+    write_atomically(target / folders.CARD, lambda handle: handle.write(text))
+    print(f"{target}: files of theirs decode as before")
 
 
 def rows_of(path):
@@ -121,12 +139,14 @@ def write_results(results):
 
 
 def main(rest):
-    if rest or not (F.results or (F.model and F.name and F.data)):
-        raise cli.UserError("publish needs --model, --name and --data, or --results.")
+    if rest or not (F.results or F.retire or (F.model and F.name and F.data)):
+        raise cli.UserError("publish needs --model, --name and --data, or --retire, or --results.")
     if F.name and not re.fullmatch(r"\w[\w.-]*", F.name):
         raise cli.UserError(f"{F.name} cannot be the name of a folder under checkpoints/.")
     if F.results and not pathlib.Path(F.results).is_dir():
         raise cli.UserError(f"{F.results} does not exist.")
+    if F.retire:
+        retire()
     if F.model:
         ship()
     if F.results:
