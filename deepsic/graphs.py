@@ -27,6 +27,8 @@ Slot = tuple[int, str, str] | tuple[int, str, str, str]
 LEAST_SIZE = 512
 # What Keras adds to a variance.
 EPSILON = 1e-3
+# What residual blocks add of what their second convolution finds; LiteRT works it into the kernel.
+BLOCK_SHARE = 0.1
 
 
 def convolution(kernel: np.ndarray) -> np.ndarray:
@@ -78,6 +80,10 @@ def turned(kernel: np.ndarray) -> np.ndarray:
     return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
+def _shared(kernel: np.ndarray) -> np.ndarray:
+    return convolution(kernel) * np.float32(BLOCK_SHARE)
+
+
 def _subpixel(kernel: np.ndarray, stride: int) -> np.ndarray:
     return convolution(subpixel(kernel, stride))
 
@@ -94,6 +100,8 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gdn": lambda a: gdn_parameter(a).T,
     "gdn turned": gdn_parameter,
     "conv turned": lambda a: convolution(turned(a)),
+    "conv share": _shared,
+    "conv share turned": lambda a: _shared(turned(a)),
     **{f"subpixel{s}": functools.partial(_subpixel, stride=s) for s in (1, 2, 4)},
     **{f"subpixel{s} turned": functools.partial(_subpixel_turned, stride=s) for s in (1, 2, 4)},
 }
@@ -151,7 +159,7 @@ def _data(weights: Mapping[str, np.ndarray], name: str, layout: str, *behind: st
 def _layouts_of(array: np.ndarray) -> list[str]:
     if array.ndim == 4:
         # "same" is the layout of depthwise kernels.
-        kinds = ["conv", "subpixel1", "subpixel2", "subpixel4"]
+        kinds = ["conv", "conv share", "subpixel1", "subpixel2", "subpixel4"]
         return [*kinds, "same", *(f"{kind} turned" for kind in kinds)]
     return ["same", "dense", "gdn", "gdn turned"] if array.ndim == 2 else ["same"]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from deepsic import graphs
 from deepsic.config import STAGES, ModelConfig
 from models import quantiser, replicas
 from models.normalisation import BatchNormalization, make_normalisation
@@ -115,7 +116,7 @@ class ResidualBlock(tf.keras.layers.Layer):
 
     # Behind it the decoder multiplies what it gets with itself, stage by stage: whole steps
     # of the second convolution made training unstable.
-    SHARE = 0.1
+    SHARE = graphs.BLOCK_SHARE
     SLOPE = 0.2
 
     def __init__(self, filters: int, name: str) -> None:

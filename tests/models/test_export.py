@@ -20,6 +20,7 @@ CONFIGS = [
     {"strides": (4, 2, 2, 1), "normalisation": "gdn", "arch": "post"},
     {"strides": (2, 2, 1, 2), "kernels": (5, 4, 3, 5), "filters": 12, "latents": 7},
     {"strides": (1, 4, 2, 1), "kernels": (3, 7, 2, 3), "bits": 8, "head_depth": 1},
+    {"normalisation": "gdn", "skip_gain": 0.5, "filters": 11, "blocks": 1, "decoder_blocks": 2},
 ]
 
 

@@ -16,11 +16,12 @@ import torch
 from torch.nn import functional
 
 from deepsic.coding.interlace import PASSES, TAPS
+from deepsic.graphs import BLOCK_SHARE
 
 Weights = dict[str, torch.Tensor]
 
 PEDESTAL, LEAST_BETA = 2.0**-36, 1e-6
-SHARE, SLOPE = 0.1, 0.2
+SLOPE = 0.2
 SHARPNESS = 4.0
 SEEN_UNITS, SPATIAL_UNITS, PLACE_UNITS, PARAMETERS = 96, 96, 192, 5
 LEAST_LOG_SCALE, LEAST_PROBABILITY, RESIDUAL_CLIP = -2.7, 2.0**-20, 8.0
@@ -158,7 +159,7 @@ def _up(w: Weights, name: str, x: torch.Tensor, stride: int) -> torch.Tensor:
 def _blocks(w: Weights, part: str, count: int, y: torch.Tensor) -> torch.Tensor:
     for i in range(1, count + 1):
         inner = functional.leaky_relu(_conv(w, f"{part}/block{i}/first", y), SLOPE)
-        y = y + SHARE * _conv(w, f"{part}/block{i}/second", inner)
+        y = y + BLOCK_SHARE * _conv(w, f"{part}/block{i}/second", inner)
     return y
 
 
