@@ -26,11 +26,15 @@ _BATCH = 16
 
 
 def seen(model: DeepSIC) -> Callable[[tf.Tensor], tf.Tensor]:
-    """From pictures to what the head sees, at any of the model's steps."""
+    """From pictures to what the head sees, at any of the model's rates.
+
+    Low rates, which leave the least to see, come more often.
+    """
 
     def network(x: tf.Tensor) -> tf.Tensor:
-        steps = tf.random.uniform(tf.shape(x)[:1], 0.0, max(0, model.config.gains - 1))
-        return model.seen(x, steps if model.config.gains else None)
+        place = tf.square(tf.random.uniform(tf.shape(x)[:1]))
+        gains = model.config.gains
+        return model.seen(x, place * (gains - 1.0) if gains else None)
 
     return network
 

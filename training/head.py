@@ -30,7 +30,7 @@ from training.settings import TrainSettings
 from training.teacher import ask, prepare
 
 # Unlabelled pictures that the map learns from, at most.
-PICTURES = 2400
+PICTURES = 6000
 # Labelled pictures that the temperature is fitted on, at most.
 LABELLED = 300
 
