@@ -22,7 +22,7 @@ from deepsic import cli
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from deepsic.config import ModelConfig
+from deepsic.config import PRETRAINED_CLASSES, ModelConfig
 from deepsic.fields import BEYOND, EVERYDAY
 from training.flags import define, describe, values
 from training.settings import ContextSettings, TrainSettings
@@ -87,10 +87,20 @@ flags.DEFINE_enum(
 
 def _config(classes, folder):
     """The model's configuration: that of --init_from's model, with what flags were given."""
+    if F.head == "pretrained":
+        classes = PRETRAINED_CLASSES
     if folder is None:
-        return ModelConfig(**values(ModelConfig), classes=classes)
-    given = values(ModelConfig, given=True)
-    return dataclasses.replace(folder.config, **given | {"arch": F.arch, "classes": classes})
+        config, start = ModelConfig(**values(ModelConfig), classes=classes), None
+    else:
+        given, start = values(ModelConfig, given=True), folder.config
+        config = dataclasses.replace(start, **given | {"arch": F.arch, "classes": classes})
+    kept = start and (start.head, start.head_input)
+    if F.head == "pretrained" and kept != (config.head, config.head_input):
+        raise ValueError(
+            "--head=pretrained trains a codec under a head that is there: name a model with that"
+            " head by --init_from, or make one by --parts=semantics."
+        )
+    return config
 
 
 def main(rest):
@@ -102,7 +112,7 @@ def main(rest):
         ModelConfig(**values(ModelConfig))  # complains before any data is opened
         if settings.init_scale != 1.0 and not F.init_from:
             raise ValueError("--init_scale scales another model; name it with --init_from.")
-        if F.head == "pretrained" and not F.refit:
+        if F.head == "pretrained" and settings.parts == ("semantics",) and not F.refit:
             return _make_head(settings)
         return _refit(context, settings.seed) if F.refit else _train(settings, context)
     except (ValueError, OSError) as error:
@@ -134,9 +144,9 @@ def _make_head(settings):
     from models.efficientnet import Missing
     from training import folder, head
 
-    if settings.parts != ("semantics",) or not (F.init_from and F.extra_images):
+    if not (F.init_from and F.extra_images):
         raise ValueError(
-            "--head=pretrained is made for a finished codec: it needs --parts=semantics,"
+            "--head=pretrained with --parts=semantics is made for a finished codec: it needs"
             " --init_from=MODEL and --extra_images=GLOB."
         )
     paths = sorted(map(pathlib.Path, glob.glob(F.extra_images, recursive=True)))
@@ -159,7 +169,8 @@ def _train(settings, context):
 
     out = pathlib.Path(F.out)
     try:
-        init = store.find(F.init_from) if F.init_from else None
+        arch = F.arch if F.head == "pretrained" else None  # no other arch's head fits
+        init = store.find(F.init_from, arch) if F.init_from else None
         strategy = strategies.make_strategy(F.strategy)
         here = hosts.Hosts(strategy)
         source = sources.open_source(F.dataset, "train", F.data_dir)

@@ -2,9 +2,9 @@
 
     f ─► linear map (5×5 or 3×3) ─► depth to space ─► resize ─► EfficientNet-Lite0 ─► / T ─► logits
 
-Of a head with `head_input` decoder the map reads what the decoder's first stages make of f. Only
-the map learns. The network's weights are constants: tuned on less than what they were trained on,
-they forget.
+Of a head with `head_input` decoder the map reads what the decoder's first stages make of f. The
+network's weights are constants: tuned on less than what they were trained on, they forget. The map
+learns, and the codec with it where L_sem is in the joint loss.
 """
 
 from __future__ import annotations
@@ -48,16 +48,17 @@ class PretrainedHead(tf.keras.layers.Layer):
     """
 
     def __init__(self, config: ModelConfig, name: str = "semantics") -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.stride, self.side = config.stride, open_network().side
         self.map = tf.keras.layers.Conv2D(
             3 * config.stride**2,
             get_map_side(config),
             padding="same",
             bias_initializer=_grey,
+            dtype="float32",
             name="map",
         )
-        self.temperature = Temperature(name="temperature")
+        self.temperature = Temperature(dtype="float32", name="temperature")
 
     @property
     def fully_connected(self) -> list[tf.Variable]:
@@ -72,15 +73,24 @@ class PretrainedHead(tf.keras.layers.Layer):
         """The network's logits, float32 (N, 1000), for pictures as it wants them, 0–255."""
         return shared_network()(x)
 
+    def answers(self, x: tf.Tensor) -> tf.Tensor:
+        """What the head would say if it saw the originals: the teacher's answers in L_sem.
+
+        Args:
+          x: float32 (N, H, W, 3) in 0–255.
+
+        Returns:
+          Probabilities, float32 (N, 1000), without a gradient.
+        """
+        logits = self.temperature(self.recognise(self.fit(x)))
+        return tf.stop_gradient(tf.nn.softmax(logits))
+
     def fit(self, x: tf.Tensor) -> tf.Tensor:
         """The middle squares of pictures (N, H, W, 3), as large as the network wants them."""
         edge = tf.reduce_min(tf.shape(x)[1:3])
         x = tf.image.resize_with_crop_or_pad(x, edge, edge)
-        return tf.cond(
-            edge == self.side,
-            lambda: x,
-            lambda: tf.image.resize(x, (self.side, self.side), method="bicubic", antialias=True),
-        )
+        # Pictures that fit already come out as they are.
+        return tf.image.resize(x, (self.side, self.side), method="bicubic", antialias=True)
 
     def call(
         self, f: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None

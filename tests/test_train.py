@@ -51,6 +51,13 @@ def test_flags_given_change_the_model_that_a_run_starts_from(start, arguments, e
     assert found["classes"] == 5
 
 
+@pytest.mark.parametrize("start", ["new", "from"])
+def test_no_codec_learns_under_a_pretrained_head_that_is_not_there(start):
+    command = [sys.executable, "-c", CONFIGURE, start, "--head=pretrained"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "ValueError: --head=pretrained" in done.stderr
+
+
 def test_help_shows_every_setting_once_under_its_group():
     done = subprocess.run(
         [sys.executable, "train.py", "--help"], cwd=ROOT, capture_output=True, text=True
@@ -97,6 +104,42 @@ def test_a_run_starts_from_the_scaled_model(tmp_path):
     kernel, half = (m.features.convs[-1].kernel.numpy() for m in (plain, scaled))
     assert abs(kernel).max() > 0
     assert half == pytest.approx(0.5 * kernel)
+
+
+def test_a_codec_learns_on_under_its_pretrained_head(tmp_path):
+    from deepsic import store
+    from deepsic.codec import Codec
+    from tools.robustness.small_models import make_model
+    from tools.robustness.small_pictures import encoded, photograph
+    from training import head
+
+    codec = make_model(tmp_path / "codec", "pre", gains=2)
+    model = head.load(codec, head.config_of(codec, "post", "decoder"))
+    start = head.save(tmp_path / "start", codec, model, {})
+    for i in range(4):
+        path = tmp_path / "set" / "train" / "a" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(photograph(i, 64, 64)))
+    command = [sys.executable, "train.py", f"--dataset=folder:{tmp_path / 'set'}"]
+    command += ["--head=pretrained", f"--init_from={start.path}", "--rate=context"]
+    command += ["--surrogate=soft", "--crop=plain", "--precision=bfloat16", "--ema=0.9"]
+    command += ["--lambda1_top=0.1", "--batch=2", "--patch=64", "--steps=2"]
+    command += [f"--out={tmp_path / 'run'}", "--context_steps=2", "--context_maps=8"]
+    command += ["--context_patch=64", "--context_per_gain=1"]
+    wrong = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert wrong.returncode != 0
+    assert "has no pre model" in wrong.stderr
+    done = subprocess.run([*command, "--arch=post"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    trained = store.find(tmp_path / "run" / "model")
+    assert trained.config == start.config
+    assert trained.fingerprints != start.fingerprints
+    before, after = start.weights(), trained.weights()
+    for name in ("features/conv1/kernel", "semantics/map/kernel"):
+        assert before[name].shape == after[name].shape
+        assert (before[name] != after[name]).any()
+    file = Codec(trained).compress(photograph(1, 70, 90))
+    assert Codec(trained).decompress(file)[0].shape == (70, 90, 3)
 
 
 def test_several_rates_under_contexts_are_trained_and_exported(tmp_path):

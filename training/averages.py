@@ -13,7 +13,7 @@ import tensorflow as tf
 from data.sources import Source
 from models.deepsic import DeepSIC
 from training.batches import batches_of
-from training.loss import joint_loss
+from training.loss import joint_loss, truth_of
 from training.optimisers import Optimisers
 from training.rates import draw_rates
 from training.settings import TrainSettings
@@ -56,8 +56,9 @@ def _loss(model: DeepSIC, settings: TrainSettings, source: Source, extra: Source
     def total(x: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
         rates = draw_rates(s, model.config.gains, x.shape[0], tf.constant([s.seed, 0]))
         out = model(x, rates.rate_index)
+        truth = truth_of(model, x, label, "semantics" in s.parts)
         weights = (rates.lambda1, s.lambda2, s.label_smoothing, rates.weights)
-        return joint_loss(x, out.x_hat, out.bits, out.logits, label, *weights).total
+        return joint_loss(x, out.x_hat, out.bits, out.logits, truth, *weights).total
 
     batches = next(batches_of(s, source, extra, batch=batch, seed=s.seed + 3))
     losses = [total(b["x"], b["label"]) for b in batches.take(max(1, PATCHES // batch))]

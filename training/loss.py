@@ -7,6 +7,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from models import replicas
+from models.deepsic import DeepSIC
+from models.pretrained import PretrainedHead
 
 UNLABELLED = -1
 
@@ -19,7 +21,7 @@ class Losses(NamedTuple):
       rate: R, bits per pixel (eq. 6).
       distortion: D, mean squared error on the 0–255 scale (eq. 7).
       semantic: L_sem, cross entropy in nats over the labelled pictures (eq. 3).
-      accuracy: share of the labelled pictures whose top class is right.
+      accuracy: share of the labelled pictures whose top class is right, or is the teacher's.
     """
 
     total: tf.Tensor
@@ -29,6 +31,24 @@ class Losses(NamedTuple):
     accuracy: tf.Tensor
 
 
+def truth_of(model: DeepSIC, x: tf.Tensor, labels: tf.Tensor, learns: bool = True) -> tf.Tensor:
+    """What L_sem compares the head's logits with.
+
+    Args:
+      model: whose head says what it is: with a pretrained one, the answers of its own network
+        on the originals.
+      x: float32 (N, H, W, 3) in 0–255.
+      labels: int (N,), which are returned for other heads.
+      learns: whether L_sem counts; where it does not, no network is asked.
+
+    Returns:
+      Labels, or probabilities, float32 (N, classes).
+    """
+    if learns and isinstance(model.semantics, PretrainedHead):
+        return model.semantics.answers(x)
+    return labels
+
+
 def semantic_loss(
     logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -36,17 +56,23 @@ def semantic_loss(
 
     Args:
       logits: float32 (N, classes).
-      labels: int (N,), UNLABELLED where nothing is known.
+      labels: int (N,), UNLABELLED where nothing is known, or a teacher's probabilities,
+        float32 (N, classes).
       smoothing: share of each label that is spread evenly over all classes.
 
     Returns:
       Mean cross entropy in nats and mean accuracy; both 0 if nothing is labelled. Of
       replicas that share a batch each gets its part, and the mean of these is the batch's.
     """
-    known = tf.cast(labels != UNLABELLED, tf.float32)
-    safe = tf.maximum(tf.cast(labels, tf.int32), 0)
-    log_p = tf.nn.log_softmax(logits)
-    entropy = -tf.gather(log_p, safe, axis=1, batch_dims=1) * (1.0 - smoothing)
+    labels, log_p = tf.convert_to_tensor(labels), tf.nn.log_softmax(logits)
+    if labels.dtype.is_floating:
+        known = tf.ones(tf.shape(labels)[0])
+        safe = tf.argmax(labels, -1, output_type=tf.int32)
+        entropy = -tf.reduce_sum(labels * log_p, axis=1) * (1.0 - smoothing)
+    else:
+        known = tf.cast(labels != UNLABELLED, tf.float32)
+        safe = tf.maximum(tf.cast(labels, tf.int32), 0)
+        entropy = -tf.gather(log_p, safe, axis=1, batch_dims=1) * (1.0 - smoothing)
     entropy -= tf.reduce_mean(log_p, axis=1) * smoothing
     right = tf.cast(tf.argmax(logits, -1, output_type=tf.int32) == safe, tf.float32)
     # Replicas can have more or fewer of the labelled pictures.

@@ -24,16 +24,19 @@ def rescale(model: DeepSIC, factor: float) -> None:
     Large features, which the bound bends, are only about right behind it.
 
     Args:
-      model: with its variables made; its last stage must not subsample.
+      model: with its variables made; its last stage must not subsample, and its head is the
+        paper's.
       factor: √(new λ1 / old λ1).
 
     Raises:
-      ValueError: if the factor is not positive, or the last stage subsamples.
+      ValueError: if the factor is not positive, or the model is of another kind.
     """
     if not 0.0 < factor < np.inf:
         raise ValueError(f"features cannot be scaled by {factor:g}, only by more than 0.")
     if model.config.strides[-1] != 1:
         raise ValueError("features can only be scaled where the last stage has stride 1.")
+    if model.config.head != "paper":
+        raise ValueError("features cannot be scaled under a pretrained head.")
     middle = -0.5 / quantiser.half_levels(model.config.bits)
     _scale_features(model.features, factor)
     _scale_decoder(model.reconstruction.stages[0], factor, middle)

@@ -190,7 +190,7 @@ def finish(
         # The symbols are those of the model that it started from.
         tables = init_from.read_tables()
     else:
-        if model.config.strides[-1] == 1:
+        if model.config.strides[-1] == 1 and model.config.head == "paper":
             # A channel that carries something at the highest rate stays.
             top = float(max(0, model.config.gains - 1))
             maps = collect_symbols(model, context, source, extra, settings.seed, (top, top))

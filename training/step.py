@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models import replicas
 from models.deepsic import DeepSIC
-from training.loss import Losses, joint_loss
+from training.loss import Losses, joint_loss, truth_of
 from training.optimisers import Optimisers
 from training.rates import draw_rates
 from training.settings import TrainSettings
@@ -58,6 +58,7 @@ class TrainStep:
         rates = draw_rates(s, self.model.config.gains, batch["x"].shape[0], seed + 2)
         statistics = self.optimisers.statistics
         before = [tf.identity(v) for v in statistics]
+        truth = truth_of(self.model, batch["x"], batch["label"], "semantics" in s.parts)
         with tf.GradientTape() as tape:
             outputs = self.model(
                 batch["x"],
@@ -72,7 +73,7 @@ class TrainStep:
                 outputs.x_hat,
                 outputs.bits,
                 outputs.logits,
-                batch["label"],
+                truth,
                 rates.lambda1,
                 s.lambda2,
                 s.label_smoothing,

@@ -52,6 +52,19 @@ def test_smoothing_spreads_labels_over_all_classes(batch, smoothing):
     )
 
 
+def test_a_teacher_may_answer_in_place_of_labels(batch):
+    answers = np.random.default_rng(4).dirichlet(np.ones(CLASSES), N).astype(np.float32)
+    answers[0] = np.eye(CLASSES)[1]
+    log_p = tf.nn.log_softmax(batch["logits"]).numpy()
+    right = answers.argmax(1) == batch["logits"].argmax(1)
+    loss, accuracy = semantic_loss(batch["logits"], answers)
+    assert float(loss) == pytest.approx(-(answers * log_p).sum(1).mean(), rel=1e-5)
+    assert float(accuracy) == pytest.approx(right.mean())
+    alone = semantic_loss(batch["logits"][:1], answers[:1])
+    labelled = semantic_loss(batch["logits"][:1], np.array([1]))
+    np.testing.assert_allclose(alone, labelled, rtol=1e-6)
+
+
 def test_unlabelled_pictures_count_for_rate_and_distortion_only(batch):
     before = joint_loss(**batch, lambda1=0.01, lambda2=1.0)
     batch["logits"][1] += [0, 9, 0, 0]

@@ -69,6 +69,7 @@ def test_only_the_features_change(form):
         (0.0, {}, "more than 0"),
         (-1.0, {}, "more than 0"),
         (0.5, {"strides": (4, 1, 1, 2)}, "stride"),
+        (0.5, {"head": "pretrained", "classes": 1000}, "pretrained"),
     ],
 )
 def test_what_cannot_be_scaled_is_told(factor, form, words):
