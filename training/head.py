@@ -107,6 +107,8 @@ def load(folder: folders.Folder, config: ModelConfig) -> DeepSIC:
     model = DeepSIC(config)
     model.create_variables()
     weights.copy_weights(folder, model)
+    # That of a head which the folder has already is not this one's.
+    model.semantics.temperature.value.assign(1.0)
     return model
 
 

@@ -101,6 +101,8 @@ def test_a_head_is_made_in_one_go(arch, gains, pictures, tmp_path):
     assert loaded.compress(photo(100, 120))
     temperature = float(made.weights()["semantics/temperature/value"])
     assert temperature == pytest.approx(made.card["temperature"], rel=1e-3)
+    # The next head of that codec does not begin with it.
+    assert float(head.load(made, config).semantics.temperature.value) == 1.0
 
 
 def test_sets_of_other_classes_are_refused(pictures, tmp_path):
