@@ -7,12 +7,10 @@ from deepsic import store
 from deepsic.codec import Codec
 from deepsic.labels import THRESHOLD, UNKNOWN, get_label
 
-# One of these words is among the names of the label, from the general to the special, or what it
-# is perhaps.
+# One of these words is among the names of the label, from the general to the special.
 SHOWN = {
     "chelsea": {"cat", "domestic cat"},
     "coffee": {"coffee", "beverage", "cup", "drinking vessel"},
-    "china": {"building", "residence", "palace", "structure"},
     "flower": {"flower", "organism", "plant"},
 }
 
@@ -29,9 +27,15 @@ def label_of(codec, name, topk=0):
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_labels_are_such_as_a_person_would_nod_at(codec, name):
-    label = label_of(codec, name, topk=1)
-    words = {*label.levels, *(other.name for other in label.alternatives)}
-    assert words & SHOWN[name] or label.name == UNKNOWN
+    label = label_of(codec, name)
+    assert set(label.levels) & SHOWN[name] or label.name == UNKNOWN
+
+
+def test_the_palace_is_a_thing_made_by_people_and_most_likely_a_palace(codec):
+    """A structure it is with 71%; the bell cote, with 23%, is none in WordNet's tree."""
+    label = label_of(codec, "china", topk=1)
+    assert "artifact" in label.levels
+    assert "palace" in label.in_short()
 
 
 def test_the_rocket_is_a_thing_made_by_people_and_most_likely_a_missile(codec):

@@ -15,7 +15,7 @@ from tests.models.tiny import tiny_config
 
 torch = pytest.importorskip("torch", reason="requirements-gpu.txt is not installed")
 
-from tools.gpu import networks  # noqa: E402
+from tools.gpu import networks, rate  # noqa: E402
 
 # Rounding of sums in another order.
 CLOSE = 2e-4
@@ -77,7 +77,7 @@ def test_loss_and_gradients_are_tensorflows(form):
     z = networks.centred(w, made, torch.tensor(x), model.features.centre.rate)
     y = networks.to_steps(w, made, z, at)
     noisy = networks.round_softly(y) + torch.tensor(noise)
-    mine = networks.Rate(made, "cpu").bits(w, noisy, at) / 96**2
+    mine = rate.Rate(made, "cpu").bits(w, noisy, at) / 96**2
     x_hat = networks.reconstruct(w, made, networks.quantised(y, made), at)
     mine = (mine + 0.01 * ((torch.tensor(x) - x_hat) ** 2).mean((1, 2, 3))).mean()
     mine.backward()

@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 import torch
 
-from tools.gpu import networks
+from tools.gpu import networks, rate
 from tools.gpu.networks import Form
 
 # Adam's, the norm that gradients are clipped to, and the momentum of the averages.
@@ -60,12 +60,12 @@ class Trainee:
         self.name, self.lambdas, self.lr = about["name"], about["lambda1"], about["lr"]
         self.form, self.options, self.tiles = Form(**about["form"]), options, tiles
         new = networks.random_blocks(self.form, options.seed)
-        new |= networks.random_rate(self.form, options.seed)
+        new |= rate.random_rate(self.form, options.seed)
         self.w = {
             name: torch.tensor(np.asarray(a), dtype=torch.float32, device=options.device)
             for name, a in (new | arrays).items()
         }
-        self.rate = networks.Rate(self.form, options.device)
+        self.rate = rate.Rate(self.form, options.device)
         still = (*networks.STATISTICS, *networks.STILL)
         names = [name for name in self.w if name not in still]
         of_rate = [self.w[name] for name in names if name.startswith("rate/")]
@@ -195,8 +195,8 @@ class Trainee:
         np.savez(folder / f"{self.name}.npz", about=json.dumps(about), **arrays)
 
     def _set(self, rates: list[float]) -> None:
-        for alpha, rate in zip(self.alphas, rates, strict=True):
-            alpha.fill_(rate)
+        for alpha, lr in zip(self.alphas, rates, strict=True):
+            alpha.fill_(lr)
 
     def _patches(self, count: int) -> torch.Tensor:
         """Random crops, half of them flipped, float32 (N, side, side, 3)."""

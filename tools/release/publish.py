@@ -71,18 +71,25 @@ def ship():
     print(f"{target}: {shipped.fingerprints[0].hex()}")
 
 
+def write_manifest(path, manifest):
+    """Replaces a folder's manifest."""
+    from deepsic import folders
+    from deepsic.files import write_atomically
+
+    text = (json.dumps(manifest, indent=2) + "\n").encode()
+    write_atomically(path / folders.CARD, lambda handle: handle.write(text))
+
+
 def retire():
     """Moves a shipped model to where only decoders look, without the names of its steps."""
     from deepsic import folders, store
-    from deepsic.files import write_atomically
 
     folder = folders.open_folder(store.CHECKPOINTS / F.retire)
     target = store.CHECKPOINTS / "former" / f"{F.retire}-{folder.fingerprints[0].hex()}"
     target.parent.mkdir(exist_ok=True)
     folder.path.rename(target)
     folder.manifest["rates"].pop("names", None)
-    text = (json.dumps(folder.manifest, indent=2) + "\n").encode()
-    write_atomically(target / folders.CARD, lambda handle: handle.write(text))
+    write_manifest(target, folder.manifest)
     print(f"{target}: files of theirs decode as before")
 
 
@@ -108,7 +115,6 @@ def kodak_rows(results):
 def write_results(results):
     """Adds the measured figures to the cards of the models that they are of."""
     from deepsic import folders, store
-    from deepsic.files import write_atomically
 
     kodak = {(r["codec"], r["setting"]): r for r in kodak_rows(results)}
     own = [r for r in rows_of(results / "semantics.csv") if r.get("control") == "no"]
@@ -131,10 +137,7 @@ def write_results(results):
             of_rate["accuracy"] |= {k: round(float(mine[k]), 4) for k in ACCURACY}
         if of_rate.keys() & {"kodak", "accuracy"} and card != folder.card:
             manifest["cards"][folder.arch] = card
-            text = (json.dumps(manifest, indent=2) + "\n").encode()
-            write_atomically(
-                folder.path / folders.CARD, lambda handle, text=text: handle.write(text)
-            )
+            write_manifest(folder.path, manifest)
             print(f"{folder.path / folders.CARD}: written")
 
 
