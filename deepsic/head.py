@@ -76,7 +76,7 @@ class Head:
         if config.head_input == "features":
             return thumbnail(mapping, maps, pixels, prepare)
         kernels = config.kernels[len(config.kernels) - config.first_stages :]
-        reach = sum(kernel // 2 for kernel in kernels) + 2 * config.blocks
+        reach = sum(kernel // 2 for kernel in kernels) + 2 * config.decoder_blocks
         return thumbnail(
             mapping, maps, pixels, lambda piece: self.runtime.first_stages(prepare(piece)), reach
         )

@@ -119,6 +119,9 @@ class EfficientNet:
     Args:
       weights: from `folded`.
 
+    Attributes:
+      strides: of its blocks.
+
     Raises:
       ValueError: if they are of no network that is known here.
     """
@@ -128,7 +131,7 @@ class EfficientNet:
         if blocks not in _STAGES:
             raise ValueError(f"there is no EfficientNet-Lite of {blocks} blocks.")
         self._weights = {n: tf.constant(a, tf.float32) for n, a in weights.items()}
-        self._strides = [
+        self.strides = [
             stride if first == 0 else 1
             for count, stride in zip(_STAGES[blocks], _STRIDES, strict=True)
             for first in range(count)
@@ -138,7 +141,7 @@ class EfficientNet:
         """Logits, float32 (N, 1000), of pictures, float32 (N, H, W, 3) in 0–255."""
         y = (tf.clip_by_value(x, 0.0, 255.0) - 127.0) / 128.0
         y = tf.nn.relu6(self._convolve(y, "stem", 2))
-        for i, stride in enumerate(self._strides):
+        for i, stride in enumerate(self.strides):
             y = self._block(y, f"block{i}", stride)
         y = tf.reduce_mean(tf.nn.relu6(self._convolve(y, "top")), axis=(1, 2))
         return y @ self._weights["classes/kernel"] + self._weights["classes/bias"]

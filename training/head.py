@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,7 @@ def make(
       models.efficientnet.Missing: if the teacher is not installed.
     """
     started = time.monotonic()
-    truth_of = Labels.of(list(labelled.labels)).imagenet
-    if truth_of is None:
-        raise ValueError("--dataset must have classes named by ImageNet's synsets, as n02102040.")
+    _truth_of(labelled)  # before anything long
     if not paths:
         raise ValueError("--extra_images must name pictures that the head learns from.")
     lesson = ask(prepare(paths, PICTURES, settings.seed), out.parent)
@@ -74,19 +72,46 @@ def make(
     solve_map(model, lesson, settings.seed)
     report("the map is solved")
     distil(model, lesson, settings, lambda n, loss: report(f"step {n}: {loss:.4f} nats"))
+    card |= {
+        "settings": dataclasses.asdict(settings),
+        "pictures": len(lesson.x),
+        "hours": round((time.monotonic() - started) / 3600, 2),
+    }
+    return finish(folder, model, labelled, out, card, report)
+
+
+def finish(
+    folder: folders.Folder,
+    model: DeepSIC,
+    labelled: Source,
+    out: pathlib.Path,
+    card: dict[str, Any],
+    report: Callable[[str], None],
+) -> folders.Folder:
+    """Fits the temperature of a head that has learnt, and writes out/model; see `make`.
+
+    Raises:
+      ValueError: if the labels are not ImageNet's.
+    """
+    truth_of = _truth_of(labelled)
     made = save(out / "model", folder, model, card)
     temperature = calibrate(made, labelled, truth_of)
     model.semantics.temperature.value.assign(temperature)
     report(f"temperature {temperature:.3f}")
     card |= {
-        "settings": dataclasses.asdict(settings),
-        "pictures": len(lesson.x),
         "temperature": round(temperature, 4),
-        "hours": round((time.monotonic() - started) / 3600, 2),
         "date": time.strftime("%Y-%m-%d"),
-        "codec": folder.card,
+        "codec": folder.card.get("codec", folder.card),  # not that of another head
     }
     return save(out / "model", folder, model, card)
+
+
+def _truth_of(labelled: Source) -> Sequence[int]:
+    """The thousand classes' numbers of a source's; raises ValueError."""
+    found = Labels.of(list(labelled.labels)).imagenet
+    if found is None:
+        raise ValueError("--dataset must have classes named by ImageNet's synsets, as n02102040.")
+    return found
 
 
 def config_of(
@@ -110,6 +135,13 @@ def load(folder: folders.Folder, config: ModelConfig) -> DeepSIC:
     # That of a head which the folder has already is not this one's.
     model.semantics.temperature.value.assign(1.0)
     return model
+
+
+def assign(model: DeepSIC, arrays: Mapping[str, np.ndarray]) -> None:
+    """Gives a head weights that were learnt elsewhere, by their names in a model folder."""
+    named = weights.named_variables(model)
+    for name, array in arrays.items():
+        named[name].assign(array)
 
 
 def save(

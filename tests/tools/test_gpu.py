@@ -15,7 +15,7 @@ from tests.models.tiny import tiny_config
 
 torch = pytest.importorskip("torch", reason="requirements-gpu.txt is not installed")
 
-from tools.gpu import networks, rate  # noqa: E402
+from tools.gpu import distil, efficientnet, networks, rate  # noqa: E402
 
 # Rounding of sums in another order.
 CLOSE = 2e-4
@@ -92,6 +92,37 @@ def test_loss_and_gradients_are_tensorflows(form):
         assert error <= CLOSE * np.linalg.norm(expected), name
 
 
+def test_a_heads_answers_are_tensorflows(tmp_path):
+    """What the head of a `post` model says of pictures of several sides."""
+    from deepsic.pretrained import open_network
+    from models.pretrained import shared_network
+    from training import head
+    from training.distil import _shrunk
+
+    made = folders.open_folder(make_folder(tmp_path))
+    model = head.load(made, head.config_of(made, "post", "decoder"))
+    kernel = model.semantics.map.kernel
+    kernel.assign(np.random.default_rng(3).normal(0, 30, kernel.shape))
+    call("-m", "tools.gpu.exchange", "start", f"--model={made.path}", f"--weights={tmp_path}/w.npz")
+    codec = distil.Codec(f"{tmp_path}/w.npz", "cpu")
+    arrays, strides = open_network().weights(), shared_network().strides
+    network = efficientnet.Network(efficientnet.load(arrays, "cpu"), strides, 224)
+    theirs = distil.Head(codec, network)
+    theirs.spread = torch.linspace(0.5, 2, made.config.filters)
+    theirs.set(torch.tensor(kernel.numpy()), torch.tensor(model.semantics.map.bias.numpy()))
+    x = sample_images()["chelsea"][None, :256, 90:346].repeat(2, 0)
+    index = np.array([0.2, 0.9], np.float32)
+    for side in (128, 176, 256):
+        small = _shrunk(tf.constant(x), side).numpy()
+        again = codec.shrunk(torch.tensor(x), side).numpy()
+        assert np.abs(small - again).max() <= 1
+        seen = model.seen(tf.cast(small, tf.float32), index)
+        mine = codec.seen(torch.tensor(small).float(), torch.tensor(index))
+        np.testing.assert_allclose(mine, seen, atol=1e-4)
+        expected = tf.nn.log_softmax(model.semantics(seen)).numpy()
+        np.testing.assert_allclose(theirs.log_p(mine).detach(), expected, atol=2e-3)
+
+
 def test_a_model_goes_there_and_back(tmp_path):
     """From a folder to what a few steps make of it, and to a folder again."""
     from PIL import Image
@@ -129,6 +160,40 @@ def test_a_model_goes_there_and_back(tmp_path):
     assert np.abs(kernel - folders.open_folder(made).weights()["features/conv1/kernel"]).max() > 0
 
 
+def test_a_head_goes_there_and_back(tmp_path):
+    """From a codec to a head that a few steps make, and to a folder with it."""
+    from PIL import Image
+
+    made = make_folder(tmp_path)
+    for i, name in enumerate(("n01440764", "n02102040")):
+        (tmp_path / "set" / "train" / name).mkdir(parents=True)
+        for k in range(2):
+            part = sample_images()["chelsea"][60 * i : 60 * i + 200, 90 * k : 90 * k + 200]
+            Image.fromarray(part).save(tmp_path / "set" / "train" / name / f"{k}.png")
+    exchange, pictures = (
+        ["-m", "tools.gpu.exchange"],
+        f"--extra_images={tmp_path}/set/train/*/*.png",
+    )
+    call(*exchange, "start", f"--model={made}", f"--weights={tmp_path}/start.npz")
+    call(*exchange, "lesson", pictures, f"--weights={tmp_path}/lesson.npz")
+    call(*exchange, "networks", f"--weights={tmp_path}/lite.npz")
+    learn = ["-m", "tools.gpu.heads", f"--start={tmp_path}/start.npz", "--sides=128,176"]
+    learn += [f"--lesson={tmp_path}/lesson.npz", f"--networks={tmp_path}/lite.npz"]
+    learn += ["--steps=3", "--batch=2", "--held=1", "--crops=2", f"--out={tmp_path}/out"]
+    call(*learn, "--seconds=600")
+    file = tmp_path / "out" / f"{made.name}.npz"
+    take = [f"--model={made}", f"--weights={file}", f"--dataset=folder:{tmp_path}/set"]
+    call(*exchange, "take_head", *take, f"--out={tmp_path}/back")
+    back = folders.open_folder(tmp_path / "back" / "model")
+    assert back.arch == "post"
+    assert back.fingerprints == folders.open_folder(made).fingerprints
+    assert back.card["steps"] == 3
+    assert len(back.card["curve"]) == 2
+    with np.load(file) as arrays:
+        kernel = arrays["semantics/map/kernel"].astype(np.float16)
+    np.testing.assert_array_equal(back.weights()["semantics/map/kernel"], kernel)
+
+
 def make_folder(tmp_path):
     """A small model with gains, in a folder."""
     from tools.robustness.small_models import make_model
@@ -138,4 +203,4 @@ def make_folder(tmp_path):
 
 def test_wrong_commands_are_told():
     _, said = call("-m", "tools.gpu.exchange", "--weights=w.npz", code=1)
-    assert "give one of start, tiles, take." in said
+    assert "give one of start, tiles, take, lesson, networks, take_head." in said

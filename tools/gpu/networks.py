@@ -9,6 +9,7 @@ are; those of the rate term begin with `rate/`. Pictures and features are (N, H,
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -189,16 +190,35 @@ def round_softly(y: torch.Tensor) -> torch.Tensor:
     return edge + 0.5 / math.tanh(SHARPNESS / 2) * torch.tanh(SHARPNESS * (y - edge))
 
 
+def unscaled(w: Weights, form: Form, y_hat: torch.Tensor, rate_index: torch.Tensor) -> torch.Tensor:
+    """Dequantised features behind the inverse gains, from features in steps."""
+    gain = torch.exp(between(rate_index, form.gains) @ w["reconstruction/rate_gains/log_gain"])
+    return (y_hat + 0.5) / form.half * gain[:, None, None]
+
+
 def reconstruct(
     w: Weights, form: Form, y_hat: torch.Tensor, rate_index: torch.Tensor
 ) -> torch.Tensor:
     """x_hat, 0–255, from dequantised features in steps."""
-    gain = torch.exp(between(rate_index, form.gains) @ w["reconstruction/rate_gains/log_gain"])
-    y = (y_hat + 0.5) / form.half * gain[:, None, None]
+    y = _stages(w, form, unscaled(w, form, y_hat, rate_index), (4, 3, 2, 1))
+    return (y + 0.5) * 255.0
+
+
+def decode_first(w: Weights, form: Form, y: torch.Tensor) -> torch.Tensor:
+    """What the decoder's first stages, those of stride 1, make of `unscaled` features."""
+    first = []
     for i in (4, 3, 2, 1):
+        if form.strides[i - 1] > 1:
+            break
+        first.append(i)
+    return _stages(w, form, y, first)
+
+
+def _stages(w: Weights, form: Form, y: torch.Tensor, numbers: Iterable[int]) -> torch.Tensor:
+    for i in numbers:
         y = _up(w, f"reconstruction/up{i}", y, form.strides[i - 1])
         if i > 1:
             y = _gdn(w, f"reconstruction/norm{i}", y, inverse=True)
         if i == 4:
             y = _blocks(w, "reconstruction", form.decoder_blocks, y)
-    return (y + 0.5) * 255.0
+    return y

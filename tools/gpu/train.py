@@ -9,17 +9,14 @@ whose loss is far above the best one so far is taken back, and the learning rate
 with a --state that is there goes on from it.
 """
 
-import concurrent.futures
-import io
 import math
 import pathlib
-import time
 
 from absl import flags
 
 from deepsic import cli
+from tools.gpu.clock import age
 
-BEGUN = time.monotonic()
 WARMUP = 300
 # Steps of all models after which Python waits for the GPU.
 QUEUE = 20
@@ -38,29 +35,6 @@ flags.DEFINE_integer("patch", 192, "Side of the square patches, pixels.", 1)
 flags.DEFINE_float("rate_lr", 1.5e-3, "Learning rate of the rate terms.", 0)
 flags.DEFINE_integer("window", 400, "Steps between two looks at the losses.", 1)
 flags.DEFINE_integer("seed", 1, "Seed.", 0)
-
-
-def age():
-    """Seconds since the process began."""
-    return time.monotonic() - BEGUN
-
-
-def load_tiles(paths, device):
-    """The pictures that `tools.gpu.exchange tiles` wrote, uint8 (tiles, side, side, 3)."""
-    import numpy as np
-    import torch
-    from PIL import Image
-
-    blobs = []
-    for path in paths:
-        with np.load(path) as file:
-            blobs += np.split(file["data"], np.cumsum(file["sizes"])[:-1])
-
-    def decode(blob):
-        return np.asarray(Image.open(io.BytesIO(blob.tobytes())).convert("RGB"))
-
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        return torch.tensor(np.stack(list(pool.map(decode, blobs))), device=device)
 
 
 def run(trainees, with_networks, until):
@@ -93,6 +67,7 @@ def run(trainees, with_networks, until):
 def main(rest):
     import torch
 
+    from tools.gpu.tiles import load_tiles
     from tools.gpu.trainee import Options, Trainee
 
     if rest:
