@@ -1,10 +1,13 @@
 """Small pictures out of features: the sums of a convolution, averaged, in tiles without seams."""
 
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepsic import thumbnail
+from deepsic import head, thumbnail
+from deepsic.config import ModelConfig
 from deepsic.pretrained import middle
 from deepsic.thumbnail import LinearMap, choose_pixels
 
@@ -103,3 +106,14 @@ def test_of_long_pictures_the_middle_is_taken():
     assert middle(x, 2)[0, 0] == 40
     assert middle(x.transpose(1, 0, 2), 2).shape == (20, 10, 1)
     assert middle(x, 10).shape == x.shape
+
+
+def test_tiles_look_as_far_as_the_decoders_first_stages(monkeypatch):
+    """Two stages of 3×3, of which each sees one cell, and blocks of the decoder, which see two."""
+    config = ModelConfig(head="pretrained", head_input="decoder", blocks=1, decoder_blocks=3)
+    made = head.Head(types.SimpleNamespace(config=config), None)
+    monkeypatch.setitem(vars(made), "_pretrained", types.SimpleNamespace(mapping=None))
+    reaches = []
+    monkeypatch.setattr(head, "thumbnail", lambda *args: reaches.append(args[-1]))
+    made._thumbnail(np.zeros((4, 4, 128)), 8, lambda piece: piece)
+    assert reaches == [2 + 2 * 3]
