@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Side of a tile for classification; changing it changes labels.
 DESCRIBED_PIXELS = 1024
+# Stride from which on the map of `pre` makes the small pictures to look at.
+COARSE = 16
 # From features or symbols, a piece of them, to what the head sees of it.
 Prepare = Callable[[np.ndarray], np.ndarray]
 
@@ -56,8 +59,21 @@ class Head:
         if self.config.head != "pretrained":
             raise ModelError(f"{self.folder.path}: only pretrained heads make thumbnails.")
         stride, pixels = self.config.stride, choose_pixels(height, width, self.config.stride, least)
-        x = self._thumbnail(maps, pixels, prepare)
+        x = self._painter._thumbnail(maps, pixels, prepare)
         return x[: -(-height * pixels // stride), : -(-width * pixels // stride)]
+
+    @functools.cached_property
+    def _painter(self) -> Head:
+        """The head whose map makes small pictures to look at.
+
+        At COARSE strides distillation takes the map of `post` far from the picture, and that of
+        `pre` makes better ones, of the same features (docs/labels.md).
+        """
+        mine = self.config.arch == "pre" or "pre" not in self.folder.archs
+        if mine or self.config.stride < COARSE:
+            return self
+        pre = dataclasses.replace(self.folder, arch="pre")
+        return Head(pre, self.runtime) if pre.config.head == "pretrained" else self
 
     @functools.cached_property
     def _pretrained(self) -> PretrainedHead:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepsic import head, thumbnail
+from data.samples import sample_images
+from deepsic import head, store, thumbnail
+from deepsic.codec import Codec
 from deepsic.config import ModelConfig
 from deepsic.pretrained import middle
 from deepsic.thumbnail import LinearMap, choose_pixels
@@ -117,3 +119,13 @@ def test_tiles_look_as_far_as_the_decoders_first_stages(monkeypatch):
     monkeypatch.setattr(head, "thumbnail", lambda *args: reaches.append(args[-1]))
     made._thumbnail(np.zeros((4, 4, 128)), 8, lambda piece: piece)
     assert reaches == [2 + 2 * 3]
+
+
+@pytest.mark.parametrize(("rate", "same"), [("0.12bpp", True), ("0.5bpp", False)])
+def test_coarse_features_are_shown_by_the_map_of_pre(rate, same):
+    x = sample_images()["chelsea"]
+    codecs = [Codec(store.find(f"{arch}-{rate}")) for arch in ("pre", "post")]
+    q = codecs[0].symbols(codecs[0].features(x))
+    pre, post = (codec.thumbnail(q, *x.shape[:2], 100) for codec in codecs)
+    assert (pre == post).all() == same
+    assert np.abs(pre.astype(int) - post).mean() < 8
