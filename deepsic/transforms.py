@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Side of a tile.
 TILE_PIXELS = 768
+# How far black and white lie beyond the range when the feature extractor sees them, levels.
+BEYOND = np.float32(2)
 
 
 def get_margin(config: ModelConfig) -> int:
@@ -29,7 +31,17 @@ def get_margin(config: ModelConfig) -> int:
         pixels += kernel // 2 * fine
         fine *= stride
         pixels += fine if stride > 1 else 0
-    return -(-pixels // config.stride) + 2 * config.blocks
+    return -(-pixels // config.stride) + 2 * max(config.blocks, config.decoder_blocks)
+
+
+def widened(x: np.ndarray) -> np.ndarray:
+    """A picture, uint8, as float32, with what is at an end of the range a little beyond it.
+
+    What the decoder is off by in an area of white or black is clipped away then.
+    """
+    y = x.astype(np.float32)
+    np.subtract(y, BEYOND, out=y, where=x == 0)
+    return np.add(y, BEYOND, out=y, where=x == 255)
 
 
 class Transforms:
@@ -60,7 +72,7 @@ class Transforms:
         x, stride = self.pad(x), self.config.stride
         rows, columns = x.shape[0] // stride, x.shape[1] // stride
         return tiled(
-            lambda tile: self.runtime.features(tile.astype(np.float32)),
+            lambda tile: self.runtime.features(widened(tile)),
             x,
             step_in=stride,
             step_out=1,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.samples import sample_images
-from deepsic import container, folders, saving, transforms
+from deepsic import container, folders, saving, store, transforms
 from deepsic.codec import Codec
 from deepsic.container import Header
 from deepsic.distortion import psnr
@@ -139,3 +139,22 @@ def test_damaged_model_files_are_named(tmp_path, name):
     path.write_bytes(bytes(data))
     with pytest.raises(ModelError, match=str(path)):
         Codec(folders.open_folder(folder.path)).compress(photo(16, 16))
+
+
+@pytest.mark.parametrize("name", ["pre-0.12bpp", "pre-0.5bpp", "pre-1.5bpp"])
+@pytest.mark.parametrize("level", [0, 255])
+def test_white_and_black_areas_come_back_as_they_are(name, level):
+    """Around a photograph; what is near it may be off, where the decoder looks that far."""
+    codec = Codec(store.find(name))
+    x = np.full((320, 320, 3), level, np.uint8)
+    x[120:200, 120:200] = sample_images()["coffee"][100:180, 200:280]
+    x_hat, _ = codec.decompress(codec.compress(x, effort=0))
+    around = np.ones(x.shape[:2], bool)
+    around[72:248, 72:248] = False
+    assert (x_hat[around] == level).mean() > 0.9
+    assert np.abs(x_hat[around].astype(int) - level).max() <= 8
+
+
+def test_only_the_ends_of_the_range_are_widened():
+    x = np.array([[[0, 1, 254], [255, 2, 0]]], np.uint8)
+    assert (transforms.widened(x) == [[[-2, 1, 254], [257, 2, -2]]]).all()

@@ -89,3 +89,9 @@ def test_every_cell_is_filled_once(tile):
     np.testing.assert_array_equal(out, x[::2, ::2] * 3)
     assert len(seen) == -(-10 // tile) * -(-7 // tile)
     assert max(max(s) for s in seen) <= 2 * (tile + 2)
+
+
+def test_blocks_of_either_network_widen_the_margin():
+    plain = get_margin(tiny_config())
+    for blocks, decoder_blocks in ((3, 0), (1, 3)):
+        assert get_margin(tiny_config(blocks=blocks, decoder_blocks=decoder_blocks)) == plain + 6
