@@ -59,11 +59,11 @@ class Head:
         if self.config.head != "pretrained":
             raise ModelError(f"{self.folder.path}: only pretrained heads make thumbnails.")
         stride, pixels = self.config.stride, choose_pixels(height, width, self.config.stride, least)
-        x = self._painter._thumbnail(maps, pixels, prepare)
+        x = self._previewer._thumbnail(maps, pixels, prepare)
         return x[: -(-height * pixels // stride), : -(-width * pixels // stride)]
 
     @functools.cached_property
-    def _painter(self) -> Head:
+    def _previewer(self) -> Head:
         """The head whose map makes small pictures to look at.
 
         At COARSE strides distillation takes the map of `post` far from the picture, and that of

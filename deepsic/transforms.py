@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Side of a tile.
 TILE_PIXELS = 768
 # How far black and white lie beyond the range when the feature extractor sees them, levels.
-BEYOND = np.float32(2)
+OVERSHOOT = np.float32(2)
 
 
 def get_margin(config: ModelConfig) -> int:
@@ -40,8 +40,8 @@ def widened(x: np.ndarray) -> np.ndarray:
     What the decoder is off by in an area of white or black is clipped away then.
     """
     y = x.astype(np.float32)
-    np.subtract(y, BEYOND, out=y, where=x == 0)
-    return np.add(y, BEYOND, out=y, where=x == 255)
+    np.subtract(y, OVERSHOOT, out=y, where=x == 0)
+    return np.add(y, OVERSHOOT, out=y, where=x == 255)
 
 
 class Transforms:

@@ -175,7 +175,9 @@ def test_a_head_goes_there_and_back(tmp_path):
         f"--extra_images={tmp_path}/set/train/*/*.png",
     )
     call(*exchange, "start", f"--model={made}", f"--weights={tmp_path}/start.npz")
-    call(*exchange, "lesson", pictures, f"--weights={tmp_path}/lesson.npz")
+    call(
+        *exchange, "lesson", pictures, "--first=1", "--count=3", f"--weights={tmp_path}/lesson.npz"
+    )
     call(*exchange, "networks", f"--weights={tmp_path}/lite.npz")
     learn = ["-m", "tools.gpu.heads", f"--start={tmp_path}/start.npz", "--sides=128,176"]
     learn += [f"--lesson={tmp_path}/lesson.npz", f"--networks={tmp_path}/lite.npz"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from deepsic.pretrained import BIAS, KERNEL
-from tools.gpu import networks
+from tools.gpu import files, networks
 from tools.gpu.efficientnet import Network, resize
 from tools.gpu.networks import Form
 
@@ -59,9 +58,7 @@ class Codec:
     """
 
     def __init__(self, path: str, device: str) -> None:
-        with np.load(path) as file:
-            about = json.loads(str(file["about"]))
-            arrays = {name: file[name] for name in file.files if name != "about"}
+        about, arrays = files.read(path)
         self.name, self.form, self.device = about["name"], Form(**about["form"]), device
         self.w = {n: torch.tensor(a.astype(np.float32), device=device) for n, a in arrays.items()}
         self.stride = int(np.prod(self.form.strides))
@@ -176,8 +173,7 @@ class Head:
     def write(self, path: pathlib.Path, about: dict) -> None:
         """Writes the map, for features that are not divided, and how it came about."""
         kernel, bias = self.kernel.detach() / self.spread[:, None], self.bias.detach()
-        arrays = {KERNEL: kernel.cpu().numpy(), BIAS: bias.cpu().numpy()}
-        np.savez(path, about=json.dumps(about), **arrays)
+        files.write(path, about, {KERNEL: kernel.cpu().numpy(), BIAS: bias.cpu().numpy()})
 
 
 def _divergence(answers: torch.Tensor, log_p: torch.Tensor) -> torch.Tensor:

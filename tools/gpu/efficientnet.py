@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from tools.gpu import files
 from tools.gpu.networks import Weights
 
 
@@ -27,17 +27,22 @@ class Network:
     strides: list[int]
     side: int
 
-    @classmethod
-    def of(cls, file: Mapping[str, np.ndarray], name: str, device: str) -> Network:
-        """The network of that name in what `tools.gpu.exchange networks` wrote."""
-        about = json.loads(str(file["about"]))["networks"][name]
-        prefix = f"{name}/"
-        arrays = {n.removeprefix(prefix): file[n] for n in file if n.startswith(prefix)}
-        return cls(load(arrays, device), about["strides"], about["side"])
-
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Logits, float32 (N, 1000), of pictures (N, 3, H, W) in 0–255, sides even throughout."""
         return logits(self.w, self.strides, x)
+
+
+def open_networks(path: str, device: str) -> list[Network]:
+    """The networks that `tools.gpu.exchange networks` wrote, in its order."""
+    about, arrays = files.read(path)
+    return [
+        Network(load(_below(arrays, f"{name}/"), device), told["strides"], told["side"])
+        for name, told in about["networks"].items()
+    ]
+
+
+def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
 def load(arrays: Mapping[str, np.ndarray], device: str) -> Weights:

@@ -24,7 +24,6 @@ from __future__ import annotations
 import dataclasses
 import glob
 import io
-import json
 import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ import numpy as np
 from absl import flags
 
 from deepsic import cli
+from tools.gpu import files
 from training.flags import define, values
 from training.settings import ContextSettings, TrainSettings
 
@@ -80,7 +80,7 @@ def start() -> None:
         for name, array in folder.weights().items()
         if name.startswith(("features/", "reconstruction/")) and name != CURVATURE
     }
-    np.savez(F.weights, about=json.dumps(about), **arrays)
+    files.write(F.weights, about, arrays)
 
 
 def tiles() -> None:
@@ -127,7 +127,7 @@ def networks() -> None:
         strides = EfficientNet(weights).strides
         about[variant.name] = {"strides": strides, "side": variant.side}
         arrays |= {f"{variant.name}/{n}": a.astype(np.float16) for n, a in weights.items()}
-    np.savez(F.weights, about=json.dumps({"networks": about}), **arrays)
+    files.write(F.weights, {"networks": about}, arrays)
 
 
 def take_head() -> None:
@@ -137,9 +137,7 @@ def take_head() -> None:
     from training import head
 
     folder = store.find(F.model)
-    with np.load(F.weights) as file:
-        about = json.loads(str(file["about"]))
-        arrays = {name: file[name] for name in file.files if name != "about"}
+    about, arrays = files.read(F.weights)
     model = head.load(folder, head.config_of(folder, "post", "decoder"))
     head.assign(model, arrays)
     card = {"command": "python3 -m tools.gpu.heads", **about}
@@ -157,9 +155,7 @@ def take() -> None:
     from training import run
 
     folder = store.find(F.model)
-    with np.load(F.weights) as file:
-        about = json.loads(str(file["about"]))
-        arrays = {name: file[name] for name in file.files if name != "about"}
+    about, arrays = files.read(F.weights)
     form = about["form"]
     config = dataclasses.replace(
         folder.config,

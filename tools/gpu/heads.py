@@ -8,17 +8,14 @@ OUT/low.npz. It does what `training.distil` does, on crops of the pictures too.
 """
 
 import json
-import math
 import pathlib
 
 from absl import flags
 
 from deepsic import cli
-from tools.gpu.clock import age
+from tools.gpu.machine import QUEUE, age, half_cosine, open_device
 
 WARMUP = 100
-# Steps after which Python waits for the GPU.
-QUEUE = 20
 
 F = flags.FLAGS
 flags.DEFINE_string("start", None, "File of the model.", required=True)
@@ -38,7 +35,6 @@ flags.DEFINE_integer("seed", 1, "Seed.", 0)
 
 
 def main(rest):
-    import numpy as np
     import torch
 
     from tools.gpu import efficientnet
@@ -47,13 +43,11 @@ def main(rest):
 
     if rest:
         raise cli.UserError(f"tools.gpu.heads takes flags only, not {rest[0]!r}.")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(F.seed)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    device = open_device(F.seed)
     x = load_tiles(F.lesson, device)
-    with np.load(F.networks) as file:
-        names = json.loads(str(file["about"]))["networks"]
-        networks = [efficientnet.Network.of(file, name, device) for name in names]
+    if len(x) < 2:
+        raise cli.UserError("--lesson must hold two pictures or more; one of them is looked at.")
+    networks = efficientnet.open_networks(F.networks, device)
     held = min(F.held, len(x) // 2)
     unseen, x = x[-held:], x[:-held]
     learnt, sides = len(x), [int(s) for s in F.sides]
@@ -69,14 +63,13 @@ def main(rest):
     steps, curve = 0, []
 
     def look():
-        told = head.judge(unseen, wanted, sides[-2])
+        told = head.judge(unseen, wanted, networks[0].side)
         curve.append({"seconds": round(age()), "step": steps, **told})
         print(f"{age():.0f} s, {steps}:", json.dumps(told), flush=True)
 
     look()
     while age() < F.seconds and steps != F.steps:
-        done = max((age() - begun) / (F.seconds - begun), steps / (F.steps or math.inf))
-        fall = 0.5 * (1 + math.cos(math.pi * done)) * min(1.0, (steps + 1) / WARMUP)
+        fall = half_cosine(begun, F.seconds, steps, F.steps) * min(1.0, (steps + 1) / WARMUP)
         chosen = torch.randint(len(x), (F.batch,), device=device)
         side = sides[int(torch.randint(len(sides), ()))]
         seen = codec.seen(codec.shrunk(x[chosen], side, flip=steps % 2 == 1))

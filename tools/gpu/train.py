@@ -9,17 +9,14 @@ whose loss is far above the best one so far is taken back, and the learning rate
 with a --state that is there goes on from it.
 """
 
-import math
 import pathlib
 
 from absl import flags
 
 from deepsic import cli
-from tools.gpu.clock import age
+from tools.gpu.machine import QUEUE, age, half_cosine, open_device
 
 WARMUP = 300
-# Steps of all models after which Python waits for the GPU.
-QUEUE = 20
 
 F = flags.FLAGS
 flags.DEFINE_list("start", None, "Files of the models to train.", required=True)
@@ -46,8 +43,8 @@ def run(trainees, with_networks, until):
     begun, count = age(), 0
     print(f"{begun:.0f} s: {until - begun:.0f} s of training", flush=True)
     while age() < until and count != F.steps:
-        done = max((age() - begun) / (until - begun), count / (F.steps or math.inf))
-        fall = 0.5 * (1 + math.cos(math.pi * done)) if F.fall and with_networks else 1.0
+        falls = F.fall and with_networks
+        fall = half_cosine(begun, until, count, F.steps) if falls else 1.0
         for trainee in trainees:
             trainee.step(fall * min(1.0, (count + 1) / WARMUP), F.rate_lr * fall)
         count += 1
@@ -72,9 +69,7 @@ def main(rest):
 
     if rest:
         raise cli.UserError(f"tools.gpu.train takes flags only, not {rest[0]!r}.")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(F.seed)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    device = open_device(F.seed)
     torch.backends.cudnn.benchmark = True
     tiles = load_tiles(F.tiles, device)
     print(f"{age():.0f} s: {len(tiles)} tiles on {device}", flush=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import pathlib
 
 import numpy as np
 import torch
 
-from tools.gpu import networks, rate
+from tools.gpu import files, networks, rate
 from tools.gpu.networks import Form
 
 # Adam's, the norm that gradients are clipped to, and the momentum of the averages.
@@ -54,9 +53,7 @@ class Trainee:
     """
 
     def __init__(self, path: str, options: Options, tiles: torch.Tensor) -> None:
-        with np.load(path) as file:
-            about = json.loads(str(file["about"]))
-            arrays = {name: file[name] for name in file.files if name != "about"}
+        about, arrays = files.read(path)
         self.name, self.lambdas, self.lr = about["name"], about["lambda1"], about["lr"]
         self.form, self.options, self.tiles = Form(**about["form"]), options, tiles
         new = networks.random_blocks(self.form, options.seed)
@@ -192,7 +189,7 @@ class Trainee:
             "patch": self.options.patch,
             "curve": self.curve,
         }
-        np.savez(folder / f"{self.name}.npz", about=json.dumps(about), **arrays)
+        files.write(folder / f"{self.name}.npz", about, arrays)
 
     def _set(self, rates: list[float]) -> None:
         for alpha, lr in zip(self.alphas, rates, strict=True):
